@@ -1,0 +1,278 @@
+"""The one training loop, shared by autoencoder and segmenter, on Lightning Fabric.
+
+Imports torch, lightning_fabric, timm.optim. Every step is a function of (seed, step) and of the
+state before it, so a run resumed from a checkpoint equals an undisturbed one bit for bit.
+"""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from timm.optim import param_groups_weight_decay
+
+from skxssr._progress import progress_bar
+from skxssr._torch.images import SquareSet, ahead
+from skxssr._torch.weights import digest
+
+__all__ = ["Recipe", "resolve_device", "seeded", "train"]
+
+CHECKPOINT = "last.ckpt"
+CHECKPOINT_SECONDS = 60.0
+
+# loss(module, batch, generator) -> scalar; the generator lives on the CPU and is seeded per step
+Loss = Callable[[torch.nn.Module, tuple[torch.Tensor, ...], torch.Generator], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; what a checkpoint must agree with is in `identity`."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup: float  # fraction of the steps
+    seed: int
+    betas: tuple[float, float] = (0.9, 0.999)
+    device: str = "auto"
+    devices: int = 1
+    precision: str = "auto"
+    checkpoint_dir: str | os.PathLike | None = None
+    verbose: int = 0
+    label: str = "training"
+
+    def identity(self) -> dict[str, Any]:
+        """What must not differ between the two halves of an interrupted run."""
+        names = ("steps", "batch_size", "learning_rate", "weight_decay", "warmup", "seed", "betas")
+        return {name: getattr(self, name) for name in names}
+
+    def learning_rate_at(self, step: int) -> float:
+        """Linear warm-up, then half a cosine to zero."""
+        warm = max(1, round(self.warmup * self.steps))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        share = (step - warm) / max(1, self.steps - warm)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device a name stands for; "auto" is a GPU where there is one."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"device={device!r} cannot be used here ({reason}). "
+            "Use device='auto' or 'cpu', or install the torch build for your accelerator"
+        ) from error
+    return chosen
+
+
+def seed_of(*parts: int) -> int:
+    """One 63-bit seed for a tuple of integers; near tuples give unrelated seeds."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Run with torch's global generators seeded, and leave them as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def train(module: torch.nn.Module, data: SquareSet, loss: Loss, recipe: Recipe) -> np.ndarray:
+    """Train `module` in place for `recipe.steps` steps of AdamW.
+
+    Batches are cut from one endless row of seeded permutations of the data, so that every batch is
+    full however few images there are, and no image is drawn twice more than another.
+
+    Returns
+    -------
+    ndarray of shape (steps,), float64
+        The loss of each step, before its update.
+    """
+    device = resolve_device(recipe.device)
+    if recipe.devices > 1 and recipe.batch_size % recipe.devices:
+        raise ValueError(
+            f"batch_size ({recipe.batch_size}) must be a multiple of devices ({recipe.devices}): "
+            "each device takes an equal part of every batch"
+        )
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=recipe.devices if device.index is None or recipe.devices > 1 else [device.index],
+        # processes that end with the training, so that the caller's script runs once
+        strategy="ddp_spawn" if recipe.devices > 1 else "auto",
+        precision=_precision(recipe.precision, device),
+    )
+    losses, weights = fabric.launch(_run, module, data, loss, recipe)
+    module.load_state_dict(weights)
+    module.to("cpu").eval()
+    return np.asarray(losses)
+
+
+def _precision(precision: str, device: torch.device) -> Any:
+    if precision != "auto":
+        return precision
+    if device.type != "cuda":
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+def _run(
+    fabric: Fabric, module: torch.nn.Module, data: SquareSet, loss: Loss, recipe: Recipe
+) -> tuple[list[float], dict[str, torch.Tensor]]:
+    """The loop itself; with several devices one process for each runs it."""
+    groups = param_groups_weight_decay(module, recipe.weight_decay)  # no decay on biases and norms
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas)
+    keeper = _Checkpoint(module, optimizer, data, recipe, fabric.is_global_zero)
+    wrapped, _ = fabric.setup(module, optimizer)  # `optimizer` shares its state
+    losses = keeper.resume()
+    wrapped.train()
+
+    def batch(step: int) -> tuple[torch.Tensor, ...]:
+        rows = rows_of_step(step, len(data), recipe.batch_size, recipe.seed)
+        return data.take(rows[fabric.global_rank :: fabric.world_size])
+
+    steps = range(len(losses), recipe.steps)
+    shown = recipe.verbose if fabric.is_global_zero else 0
+    with (
+        seeded(recipe.seed, fabric.device),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+        progress_bar(len(steps), recipe.label, verbose=shown, unit="step") as bar,
+        contextlib.closing(ahead(batch, steps)) as stream,
+        _interrupts_wait(active=recipe.checkpoint_dir is not None) as interrupted,
+    ):
+        for step, tensors in zip(steps, stream, strict=True):
+            seed = seed_of(recipe.seed, step, fabric.global_rank)
+            torch.manual_seed(seed)
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.learning_rate_at(step)
+            optimizer.zero_grad()
+            value = loss(wrapped, fabric.to_device(tensors), torch.Generator().manual_seed(seed))
+            losses.append(float(value.detach()))
+            if not math.isfinite(losses[-1]):
+                raise FloatingPointError(
+                    f"the loss became {losses[-1]} at step {step + 1} of {recipe.steps} with "
+                    f"learning_rate={recipe.learning_rate:g}. Lower learning_rate (try "
+                    f"{recipe.learning_rate / 10:g}), or set precision='32-true'"
+                )
+            fabric.backward(value)
+            optimizer.step()
+            bar.set_postfix(loss=f"{losses[-1]:.4f}")
+            bar.update()
+            keeper.after_step(losses, interrupted=interrupted())
+    return losses, {name: value.detach().cpu() for name, value in module.state_dict().items()}
+
+
+def rows_of_step(step: int, n: int, batch_size: int, seed: int) -> np.ndarray:
+    """The indices of one batch: a cut of the endless row of permutations of range(n)."""
+    first, last = step * batch_size, (step + 1) * batch_size
+    epochs = range(first // n, (last - 1) // n + 1)
+    row = np.concatenate([np.random.default_rng((seed, epoch)).permutation(n) for epoch in epochs])
+    return row[first - epochs[0] * n : last - epochs[0] * n]
+
+
+class _Checkpoint:
+    """One file that holds all a run needs to go on; replaced as a whole, read without pickle."""
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        data: SquareSet,
+        recipe: Recipe,
+        writes: bool,
+    ) -> None:
+        self.module, self.optimizer, self.recipe = module, optimizer, recipe
+        self.path = None
+        if recipe.checkpoint_dir is None:
+            return
+        self.path = Path(recipe.checkpoint_dir, CHECKPOINT)
+        self.writes = writes
+        self.written = time.monotonic()
+        self.identity = json.dumps(
+            {**recipe.identity(), **data.identity(), "weights at start": digest(module)}
+        )
+        if writes:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def resume(self) -> list[float]:
+        """Load the checkpoint if there is one; the losses of the steps already done."""
+        if self.path is None or not self.path.exists():
+            return []
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        then, now = json.loads(state["identity"]), json.loads(self.identity)
+        differing = [key for key in now if then.get(key) != now[key]]
+        if differing:
+            raise ValueError(
+                f"checkpoint_dir={str(self.path.parent)!r} holds a run that differs in "
+                f"{', '.join(differing)}: pass another folder, or delete {self.path} to start anew"
+            )
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        return list(state["losses"])
+
+    def after_step(self, losses: list[float], *, interrupted: bool) -> None:
+        """Write once a minute, after the last step, and before stopping for Ctrl-C."""
+        if self.path is None:
+            return
+        due = time.monotonic() - self.written > CHECKPOINT_SECONDS
+        if self.writes and (due or interrupted or len(losses) == self.recipe.steps):
+            state = {
+                "identity": self.identity,
+                "module": self.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "losses": losses,
+            }
+            partial = self.path.with_suffix(".partial")
+            torch.save(state, partial)
+            os.replace(partial, self.path)
+            self.written = time.monotonic()
+        if interrupted:
+            raise KeyboardInterrupt(
+                f"training stopped after step {len(losses)} of {self.recipe.steps}; the state is "
+                f"in {self.path}. Fitting again with the same parameters, images and "
+                "checkpoint_dir goes on from there"
+            )
+
+
+@contextlib.contextmanager
+def _interrupts_wait(*, active: bool) -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C wait for the end of a step (the second one does not), so that a step is whole."""
+    pressed = False
+
+    def note(signum: int, frame: Any) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    ours = (
+        active
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

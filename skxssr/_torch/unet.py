@@ -1,0 +1,139 @@
+"""Segmentation networks from segmentation_models_pytorch, their loss, and the coding of classes.
+
+Imports torch and segmentation_models_pytorch.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import segmentation_models_pytorch as smp
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from skxssr._torch.augment import augment
+from skxssr._torch.images import in_threads
+from skxssr._torch.loop import seeded
+from skxssr.io import Masks
+
+__all__ = ["ClassCodes", "MaskLoss", "SegmentationNet", "build", "find_classes"]
+
+MAX_CLASSES = 32
+
+
+class SegmentationNet(nn.Module):
+    """Images in [0, 1] (B, C, S, S) to logits (B, 1, S, S) of two classes, (B, K, S, S) of more."""
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network((images - self.mean) / self.std)
+
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, K, S, S), sums 1."""
+        logits = self(images).float()
+        if logits.shape[1] > 1:
+            return logits.softmax(dim=1)
+        return torch.cat([(-logits).sigmoid(), logits.sigmoid()], dim=1)
+
+
+def build(
+    seed: int,
+    *,
+    arch: str,
+    encoder_name: str,
+    encoder_weights: str | None,
+    arch_kwargs: dict[str, Any] | None,
+    in_channels: int,
+    n_classes: int,
+    image_size: int,
+) -> SegmentationNet:
+    """A new network; random weights are the same for the same seed."""
+    with seeded(seed, torch.device("cpu")):
+        network = smp.create_model(
+            arch,
+            encoder_name=encoder_name,
+            encoder_weights=encoder_weights,
+            in_channels=in_channels,
+            classes=1 if n_classes == 2 else n_classes,
+            **(arch_kwargs or {}),
+        )
+    stride = getattr(network.encoder, "output_stride", 32)
+    if image_size % stride:
+        raise ValueError(
+            f"image_size ({image_size}) must be a multiple of {stride} for arch={arch!r} with "
+            f"encoder_name={encoder_name!r}: use image_size={-(-image_size // stride) * stride}, "
+            "or fewer stages (arch_kwargs={'encoder_depth': ...})"
+        )
+    mean, std = [0.5] * in_channels, [0.25] * in_channels
+    if encoder_weights is not None:
+        params = smp.encoders.get_preprocessing_params(encoder_name, pretrained=encoder_weights)
+        mean, std = list(params["mean"]), list(params["std"])
+        if in_channels == 1:
+            mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
+    return SegmentationNet(network, mean, std)
+
+
+class MaskLoss:
+    """Cross-entropy plus Dice of one training step, on augmented images if told to."""
+
+    def __init__(self, n_classes: int, augmented: bool) -> None:
+        self.augmented, self.binary = augmented, n_classes == 2
+        self.dice = smp.losses.DiceLoss("binary" if self.binary else "multiclass")
+
+    def __call__(
+        self, module: nn.Module, batch: tuple[torch.Tensor, ...], generator: torch.Generator
+    ) -> torch.Tensor:
+        images, masks = augment(*batch) if self.augmented else batch
+        logits = module(images).float()
+        if self.binary:
+            entropy = F.binary_cross_entropy_with_logits(logits[:, 0], masks.float())
+            return entropy + self.dice(logits, masks[:, None].float())
+        return F.cross_entropy(logits, masks) + self.dice(logits, masks)
+
+
+class ClassCodes:
+    """Raw mask values to class indices."""
+
+    def __init__(self, classes: np.ndarray) -> None:
+        self.classes = classes
+
+    def __call__(self, labels: np.ndarray, name: str) -> np.ndarray:
+        codes = np.searchsorted(self.classes, labels).clip(max=len(self.classes) - 1)
+        if (self.classes[codes] != labels).any():
+            strange = np.setdiff1d(labels, self.classes)
+            raise ValueError(
+                f"{name} holds the values {_few(strange)}, but classes is "
+                f"{self.classes.tolist()}: add them to classes, or correct the mask"
+            )
+        return codes
+
+
+def find_classes(masks: Masks) -> np.ndarray:
+    """The distinct values of all masks and 0, sorted."""
+    found: set[int] = {0}
+    for start in range(0, len(masks), 64):
+        rows = range(start, min(start + 64, len(masks)))
+        found.update(*in_threads(lambda row: np.unique(masks[row]).tolist(), rows))
+        if len(found) > MAX_CLASSES:
+            raise ValueError(
+                f"masks hold more than {MAX_CLASSES} distinct values ({_few(sorted(found))}): "
+                "probably their edges were smoothed or they were saved as JPEG. Threshold them "
+                "(masks > 127), or pass the values as classes"
+            )
+    if len(found) < 2:
+        raise ValueError(
+            "masks hold no value but 0, so there is nothing to learn: check the files, or pass "
+            "classes, such as [0, 1], if images without foreground are meant"
+        )
+    return np.array(sorted(found))
+
+
+def _few(values: Any) -> str:
+    texts = [str(value) for value in values]
+    return ", ".join(texts[:6] + ["..."] * (len(texts) > 6))

@@ -1,0 +1,9 @@
+"""Segmenters: fitted on images and masks, they predict masks.
+
+May import scikit-learn, numpy, `skxssr.io` and `skxssr.metrics`; reaches `skxssr._torch` only
+inside methods, so importing this package imports no torch.
+"""
+
+from skxssr.segmentation.smp import SMPSegmenter
+
+__all__ = ["SMPSegmenter"]
