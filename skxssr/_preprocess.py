@@ -1,0 +1,96 @@
+"""The default preprocessing: scale by the source, then PCA of both sides. Imports numpy and scipy.
+
+The same floats come out on any number of threads: fitted on one, applied in fixed blocks of rows.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import linalg
+from threadpoolctl import threadpool_limits
+
+MAX_FIT_ROWS = 20_000
+MAX_COMPONENTS = 32
+_SCALE_FLOOR = 1e-3
+_BLOCK = 4096
+
+Transform = Callable[[np.ndarray], np.ndarray]
+
+
+def evenly_spaced(n: int, m: int, offset: float = 0.5) -> np.ndarray:
+    """`m` distinct positions of `range(n)` at even spacing, shifted by `offset` in [0, 1)."""
+    if m >= n:
+        return np.arange(n)
+    positions = np.floor((np.arange(m) + offset) * (n / m)).astype(np.intp)
+    return np.minimum(positions, n - 1)
+
+
+def _fit_rows(X: np.ndarray) -> np.ndarray:
+    return np.asarray(X[evenly_spaced(len(X), MAX_FIT_ROWS)], dtype=np.float64, order="C")
+
+
+def _spread(X: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Deviation of each column about `center`; 0 where only rounding makes it differ from 0."""
+    deviation = np.sqrt(np.mean((X - center) ** 2, axis=0))
+    rounding = 10 * np.finfo(np.float64).eps * np.abs(X).max(axis=0)
+    return np.where(deviation <= rounding, 0.0, deviation)
+
+
+def fit_scale_and_pca(source: np.ndarray | None, target: np.ndarray) -> Transform:
+    """Fit the default preprocessing.
+
+    Parameters
+    ----------
+    source : ndarray of shape (n_source, d) or None
+        Gives the scale of each feature: its standard deviation, floored at 1e-3 of the deviation
+        of both sides together. Without a source the target's own.
+    target : ndarray of shape (n, d)
+        Counts as much as the source in the PCA, however many rows either has.
+
+    Returns
+    -------
+    callable
+        Takes an array of shape (rows, d), returns float32 of shape
+        (rows, min(32, d, rows used in the fit - 1)), at least one column.
+
+    Notes
+    -----
+    Principal axes are those of the covariance in which each side weighs one half, about the mean
+    of the two means. At most 20,000 evenly spaced rows of a side are used. Signs are fixed by
+    making the largest entry of each axis positive.
+    """
+    sides = [_fit_rows(target)] if source is None else [_fit_rows(source), _fit_rows(target)]
+    center = np.mean([side.mean(axis=0) for side in sides], axis=0)
+    pooled = np.sqrt(np.mean([_spread(side, center) ** 2 for side in sides], axis=0))
+    first = sides[0]
+    scale = np.maximum(_spread(first, first.mean(axis=0)), _SCALE_FLOOR * pooled)
+    scale[scale == 0.0] = 1.0
+
+    stacked = np.vstack([(side - center) / scale / np.sqrt(len(side)) for side in sides])
+    rows, d = stacked.shape
+    n_components = max(1, min(MAX_COMPONENTS, d, rows - 1))
+    with threadpool_limits(1):
+        if d <= rows:
+            top = [d - n_components, d - 1]
+            axes = linalg.eigh(stacked.T @ stacked, subset_by_index=top)[1].T[::-1]
+        else:
+            axes = linalg.svd(stacked, full_matrices=False)[2][:n_components]
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    axes = np.ascontiguousarray((axes * np.where(largest < 0, -1.0, 1.0)).T)
+
+    def transform(X: np.ndarray) -> np.ndarray:
+        out = np.empty((len(X), n_components), dtype=np.float32)
+        with threadpool_limits(1):
+            for lo in range(0, len(X), _BLOCK):
+                block = np.asarray(X[lo : lo + _BLOCK], dtype=np.float64, order="C")
+                out[lo : lo + _BLOCK] = ((block - center) / scale) @ axes
+        return out
+
+    return transform
+
+
+def normalize_rows(X: np.ndarray) -> np.ndarray:
+    """Rows of length 1 in the dtype of `X`; a zero row stays zero."""
+    norms = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+    norms[norms == 0.0] = 1.0
+    return (X / norms[:, None]).astype(X.dtype)

@@ -1,0 +1,97 @@
+"""Which rows may be picked next: candidates, groups and their caps. Imports numpy only."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Request(NamedTuple):
+    """A validated call of `select`, in terms of row indices.
+
+    Attributes
+    ----------
+    budget : int
+    labeled : ndarray of int
+        Rows that count as covered; never picked.
+    candidates : ndarray of int
+        Rows that may be picked, ascending; none of them is labelled.
+    groups : ndarray of shape (n,) of int, or None
+        Group of each row, numbered from 0.
+    max_per_group : int or None
+    weight : ndarray of shape (n,), float64
+        Demand of each row.
+    """
+
+    budget: int
+    labeled: np.ndarray
+    candidates: np.ndarray
+    groups: np.ndarray | None
+    max_per_group: int | None
+    weight: np.ndarray
+
+    def feasible(self) -> int:
+        """How many rows can be picked at the most."""
+        if self.groups is None or self.max_per_group is None:
+            return len(self.candidates)
+        n_groups = int(self.groups.max(initial=-1)) + 1
+        visits = np.bincount(self.groups[self.labeled], minlength=n_groups)
+        room = np.maximum(self.max_per_group - visits, 0)
+        return int(
+            np.minimum(room, np.bincount(self.groups[self.candidates], minlength=n_groups)).sum()
+        )
+
+
+class Quota:
+    """The rows allowed at each pick, so that every group is visited once before any is twice.
+
+    A labelled row is a visit of its group, so that a selection continued from its own first picks
+    goes on as if it had never stopped. A group with nothing left to pick holds no round up.
+
+    Attributes
+    ----------
+    allowed : ndarray of shape (n,), bool
+        Kept up to date by `take`.
+    """
+
+    def __init__(self, n: int, request: Request) -> None:
+        self.allowed = np.zeros(n, dtype=bool)
+        self._groups = request.groups
+        self._open = np.zeros(n, dtype=bool)
+        self._open[request.candidates] = True
+        if request.groups is None:
+            self.allowed[:] = self._open
+            return
+        n_groups = int(request.groups.max()) + 1
+        self._visits = np.bincount(request.groups[request.labeled], minlength=n_groups)
+        self._left = np.bincount(request.groups[request.candidates], minlength=n_groups)
+        if request.max_per_group is not None:
+            self._left = np.minimum(self._left, np.maximum(request.max_per_group - self._visits, 0))
+        order = np.argsort(request.groups, kind="stable")
+        self._rows = np.split(
+            order, np.cumsum(np.bincount(request.groups, minlength=n_groups))[:-1]
+        )
+        self._next_round()
+
+    def _next_round(self) -> None:
+        alive = self._left > 0
+        if not alive.any():
+            self.allowed[:] = False
+            return
+        due = alive & (self._visits == self._visits[alive].min())
+        self.allowed[:] = self._open & due[self._groups]
+        self._waiting = int(due.sum())
+
+    def take(self, row: int) -> bool:
+        """Record a pick; returns whether rows that were blocked have become allowed."""
+        self.allowed[row] = self._open[row] = False
+        if self._groups is None:
+            return False
+        group = self._groups[row]
+        self._visits[group] += 1
+        self._left[group] -= 1
+        self.allowed[self._rows[group]] = False
+        self._waiting -= 1
+        if self._waiting:
+            return False
+        self._next_round()
+        return True

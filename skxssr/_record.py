@@ -1,0 +1,198 @@
+"""The record of one selection: what was picked and why. Imports numpy, and pandas when asked."""
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skxssr._optional import import_optional
+
+if TYPE_CHECKING:
+    import pandas
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What `select` picked and why; immutable, and holds none of the input.
+
+    Attributes
+    ----------
+    indices : ndarray of shape (budget,), int64
+        Rows of the pool in pick order.
+    scores : ndarray of shape (budget,), float32
+        Score each pick won with; NaN where a selector has no score.
+    terms : dict of str to ndarray of shape (budget,), float64
+        The terms of the score at the pick, for `XSSRSelector` "density" (scaled to its first
+        maximum), "novelty" and "diversity" (distances after preprocessing).
+    coverage : ndarray of shape (budget,), float64
+        Coverage loss of the demand set after each pick, lower is better; see `calibration`.
+    calibration : str
+        Which coverage loss that is.
+    alpha : float or None
+        The trade-off in force.
+    alphas, alpha_losses : ndarray of shape (n_alphas,), float64
+        The calibration curve; empty if alpha was given.
+    alpha_zero_overlap : float or None
+        Share of the picks that alpha = 0 would have made too; None if alpha was given.
+    novelty_used : bool
+        Whether novelty had a say in the score.
+    scales : dict
+        Size of the demand set, bandwidth, number of neighbours, whatever was sampled or
+        approximate, whether everything was exact.
+    elapsed : dict of str to float
+        Wall-clock seconds of each stage.
+    selector : str
+        Class that selected.
+    parameters : dict
+        Its parameters, as text where they are not plain values.
+    n_samples, n_source_samples : int
+        Rows of the pool and of the source (0: none).
+    utilities : ndarray of shape (budget, n_samples), float32, or None
+        Score of every row at every pick, NaN for rows that could not be picked; only from
+        ``engine="full"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxssr import XSSRSelector
+    >>> X = np.arange(12.0).reshape(6, 2)
+    >>> record = XSSRSelector().select(X, 2, return_selection=True)
+    >>> record.indices.shape, record.alpha
+    ((2,), 0.0)
+    """
+
+    indices: np.ndarray
+    scores: np.ndarray
+    terms: dict[str, np.ndarray] = field(default_factory=dict)
+    coverage: np.ndarray = field(default_factory=lambda: np.empty(0))
+    calibration: str = ""
+    alpha: float | None = None
+    alphas: np.ndarray = field(default_factory=lambda: np.empty(0))
+    alpha_losses: np.ndarray = field(default_factory=lambda: np.empty(0))
+    alpha_zero_overlap: float | None = None
+    novelty_used: bool = False
+    scales: dict[str, Any] = field(default_factory=dict)
+    elapsed: dict[str, float] = field(default_factory=dict)
+    selector: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    n_samples: int = 0
+    n_source_samples: int = 0
+    utilities: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for value in [*vars(self).values(), *self.terms.values()]:
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Selection of {len(self)} of {self.n_samples} rows by {self.selector}, "
+            f"alpha={self.alpha}>"
+        )
+
+    def summary(self) -> str:
+        """Say in a few lines what was chosen and what had a say in it."""
+        lines = [f"{len(self)} of {self.n_samples} rows by {self.selector}."]
+        if len(self.coverage):
+            lines.append(f"Coverage loss ({self.calibration}): {self.coverage[-1]:.4g}.")
+        if len(self.alphas):
+            lines.append(f"alpha = {self.alpha:g} has the lowest loss of {len(self.alphas)} tried.")
+        if self.selector == "XSSRSelector" and not self.novelty_used:
+            why = "there was no source" if self.n_source_samples == 0 else "alpha is 0"
+            lines.append(f"Novelty had no say: {why}.")
+        elif self.alpha_zero_overlap is not None:
+            lines.append(f"{self.alpha_zero_overlap:.0%} of the picks are those of alpha = 0.")
+        return "\n".join(lines)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row a pick: rank, index, score, the terms and the coverage loss after it.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
+        pandas = import_optional("pandas", extra="report", caller="Selection.to_frame")
+        columns: dict[str, Any] = {
+            "rank": np.arange(1, len(self) + 1),
+            "index": self.indices,
+            "score": self.scores,
+            **self.terms,
+        }
+        if len(self.coverage):
+            columns["coverage"] = self.coverage
+        return pandas.DataFrame(columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain values, without the arrays: what `save` writes as JSON."""
+        plain: dict[str, Any] = {"format": _FORMAT}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name not in {"terms", "utilities"} and not isinstance(value, np.ndarray):
+                plain[f.name] = value
+        return plain
+
+    def save(self, path: str | Path) -> None:
+        """Write `path`.json (plain values) and `path`.npz (arrays).
+
+        Parameters
+        ----------
+        path : str or Path
+            Without a suffix; a suffix ``.json`` or ``.npz`` is dropped.
+        """
+        base = _base(path)
+        arrays = {f"term_{name}": value for name, value in self.terms.items()}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, np.ndarray):
+                arrays[f.name] = value
+        text = json.dumps(self.to_dict(), indent=2)
+        np.savez_compressed(base.with_name(base.name + ".npz"), allow_pickle=False, **arrays)
+        base.with_name(base.name + ".json").write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Selection":
+        """Read what `save` wrote. Nothing is unpickled.
+
+        Raises
+        ------
+        FileNotFoundError
+            One of the two files is missing.
+        ValueError
+            The file was written in a format this version does not know.
+        """
+        base = _base(path)
+        plain = json.loads(base.with_name(base.name + ".json").read_text(encoding="utf-8"))
+        if plain.pop("format", None) != _FORMAT:
+            raise ValueError(f"{base}.json is not a selection of format {_FORMAT}.")
+        with np.load(base.with_name(base.name + ".npz"), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        terms = {n.removeprefix("term_"): arrays.pop(n) for n in list(arrays) if n[:5] == "term_"}
+        return cls(terms=terms, **arrays, **plain)
+
+
+def _base(path: str | Path) -> Path:
+    path = Path(path)
+    return path.with_suffix("") if path.suffix in {".json", ".npz"} else path
+
+
+def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON can hold them: estimators and the like as their text."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.generic):
+            return value.item()
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, tuple | list | np.ndarray):
+            return [plain(item) for item in value]
+        return repr(value)
+
+    return {name: plain(value) for name, value in parameters.items()}

@@ -1,0 +1,140 @@
+"""The arguments of `select`, validated into a `Request`. Imports `_quota` only."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import column_or_1d
+
+from skxssr._quota import Request
+
+
+def check_budget(budget: Any, n: int) -> int:
+    """A count as it is, a fraction in (0, 1] of all n rows as max(1, floor(fraction * n))."""
+    if isinstance(budget, bool | np.bool_) or not isinstance(budget, Real):
+        raise TypeError(
+            f"budget must be a count (int) or a fraction in (0, 1] (float). Got {budget!r} of type "
+            f"{type(budget).__name__} instead."
+        )
+    if isinstance(budget, Integral):
+        if budget < 1:
+            raise ValueError(f"budget must be at least 1. Got {budget} instead.")
+        return int(budget)
+    if not 0 < budget <= 1:
+        hint = " For a count, pass an int." if budget > 1 else ""
+        raise ValueError(f"A fractional budget must be in (0, 1]. Got {budget} instead.{hint}")
+    return max(1, int(np.floor(float(budget) * n + 1e-9)))
+
+
+def _rows(value: Any, n: int, name: str) -> np.ndarray:
+    """Row indices, in the order given, from indices or a boolean mask."""
+    value = np.asarray(value)
+    if value.dtype == bool:
+        if value.shape != (n,):
+            raise ValueError(
+                f"{name} is a boolean mask of shape {value.shape}, but the pool has {n} rows: "
+                f"pass shape ({n},)."
+            )
+        return np.flatnonzero(value)
+    if value.size == 0:
+        return np.empty(0, dtype=np.intp)
+    if value.ndim != 1 or not np.issubdtype(value.dtype, np.integer):
+        raise ValueError(
+            f"{name} must be one-dimensional row indices or a boolean mask. Got an array of shape "
+            f"{value.shape} and dtype {value.dtype} instead."
+        )
+    outside = value[(value < 0) | (value >= n)]
+    if outside.size:
+        raise ValueError(
+            f"{name} holds the index {outside[0]}, but the {n} rows of the pool are numbered 0 to "
+            f"{n - 1}."
+        )
+    unique, counts = np.unique(value, return_counts=True)
+    if len(unique) < len(value):
+        raise ValueError(f"{name} holds the index {unique[counts > 1][0]} more than once.")
+    return value.astype(np.intp)
+
+
+def _groups(groups: Any, n: int) -> np.ndarray:
+    groups = column_or_1d(groups)
+    if len(groups) != n:
+        raise ValueError(
+            f"groups has {len(groups)} entries, but the pool has {n} rows: pass one each."
+        )
+    try:
+        return np.unique(groups, return_inverse=True)[1]
+    except TypeError as error:
+        raise ValueError(
+            "groups mixes types that cannot be compared, or holds missing values: pass all strings "
+            "or all integers, and name a group for every row."
+        ) from error
+
+
+def _weight(weight: Any, n: int) -> np.ndarray:
+    if weight is None:
+        return np.ones(n)
+    weight = column_or_1d(weight).astype(np.float64)
+    if len(weight) != n:
+        raise ValueError(f"sample_weight has {len(weight)} entries, but the pool has {n} rows.")
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        bad = weight[~(np.isfinite(weight) & (weight >= 0))][0]
+        raise ValueError(f"sample_weight must be finite and at least 0. It holds {bad}.")
+    if not weight.any():
+        raise ValueError("sample_weight is 0 everywhere: at least one row needs a positive weight.")
+    return weight
+
+
+def check_request(
+    n: int,
+    budget: Any,
+    *,
+    labeled: Any = None,
+    candidates: Any = None,
+    groups: Any = None,
+    max_per_group: Any = None,
+    sample_weight: Any = None,
+) -> Request:
+    """Validate the arguments of `select` for a pool of `n` rows.
+
+    Raises
+    ------
+    TypeError
+        `budget` is not a number.
+    ValueError
+        Any argument is out of its range; the message names the value and the limit, and for a
+        budget that cannot be met the largest that can.
+    """
+    labeled = _rows([] if labeled is None else labeled, n, "labeled")
+    free = np.ones(n, dtype=bool)
+    if candidates is not None:
+        free[:] = False
+        free[_rows(candidates, n, "candidates")] = True
+    free[labeled] = False
+    if max_per_group is not None:
+        if groups is None:
+            raise ValueError(f"max_per_group={max_per_group} needs groups: pass one for every row.")
+        if (
+            isinstance(max_per_group, bool)
+            or not isinstance(max_per_group, Integral)
+            or max_per_group < 1
+        ):
+            raise ValueError(
+                f"max_per_group must be an int of at least 1. Got {max_per_group!r} instead."
+            )
+    request = Request(
+        budget=check_budget(budget, n),
+        labeled=labeled,
+        candidates=np.flatnonzero(free),
+        groups=None if groups is None else _groups(groups, n),
+        max_per_group=None if max_per_group is None else int(max_per_group),
+        weight=_weight(sample_weight, n),
+    )
+    feasible = request.feasible()
+    if request.budget > feasible:
+        capped = "" if max_per_group is None else f" and max_per_group={max_per_group}"
+        raise ValueError(
+            f"budget={budget!r} asks for {request.budget} rows, but at most {feasible} can be "
+            f"picked: the pool has {n} rows, {len(labeled)} of them labelled, "
+            f"{len(request.candidates)} candidates{capped}. Lower the budget to {feasible} or less."
+        )
+    return request

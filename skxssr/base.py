@@ -1,0 +1,217 @@
+"""The contract of every selector. Imports the helpers of the package root and scikit-learn.
+
+`select` validates once, hands contiguous, finite, preprocessed arrays to the subclass, and keeps
+the record.
+"""
+
+import time
+import warnings
+from abc import ABCMeta, abstractmethod
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.validation import validate_data
+
+from skxssr._preprocess import fit_scale_and_pca, normalize_rows
+from skxssr._quota import Request
+from skxssr._record import Selection, plain_parameters
+from skxssr._request import check_request
+from skxssr.exceptions import SkxssrWarning
+
+__all__ = ["BaseSelector", "Selection"]
+
+_LARGEST = 1e150  # its square is still finite
+_FLOATS = [np.float64, np.float32]
+
+
+class BaseSelector(BaseEstimator, metaclass=ABCMeta):
+    """Base of every selector: a subclass writes `_select` and its parameters, nothing else.
+
+    Parameters
+    ----------
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        "cosine" is Euclidean on rows scaled to length 1, after preprocessing.
+    preprocess : "auto", None or transformer, default="auto"
+        "auto" scales each feature by the source's deviation and keeps at most 32 principal
+        components of source and target together: features of a masked autoencoder are nearly
+        collapsed, and raw distances between them say little. None takes the values as they are.
+        A transformer or Pipeline of scikit-learn is cloned, fitted on the source (without one, on
+        the target) and applied to both.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features of the source. Set by `fit`.
+    feature_names_in_ : ndarray of str
+        Names of its columns, if it was a DataFrame.
+    preprocess_ : transformer
+        The fitted clone, if `preprocess` is a transformer.
+    selection_ : Selection
+        Record of the last `select`.
+    """
+
+    _parameter_constraints: dict = {
+        "metric": [StrOptions({"euclidean", "cosine"})],
+        "preprocess": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
+    }
+
+    metric: str
+    preprocess: Any
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> "BaseSelector":
+        """Take the source embeddings.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_source, n_features)
+            Embeddings of the source images. Kept by reference, not copied.
+        y : None
+            Ignored; there for the API of scikit-learn.
+
+        Returns
+        -------
+        self
+        """
+        X = validate_data(self, X, dtype=_FLOATS, order="C")
+        _check_magnitude(X, "source")
+        for name in ("selection_", "preprocess_"):
+            self.__dict__.pop(name, None)
+        if self.preprocess not in ("auto", None):
+            self.preprocess_ = clone(self.preprocess).fit(X)
+        self.source_ = X
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "source_")
+
+    def select(
+        self,
+        X: Any,
+        budget: int | float,
+        *,
+        labeled: Any = None,
+        candidates: Any = None,
+        groups: Any = None,
+        max_per_group: int | None = None,
+        sample_weight: Any = None,
+        return_selection: bool = False,
+    ) -> Any:
+        """Pick rows of the target.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings of the target images: the whole pool, labelled rows included.
+        budget : int or float
+            How many rows: an int is a count, a float in (0, 1] is that fraction of all
+            `n_samples`, rounded down, at least one row. So 1 is one row, 1.0 all of them.
+        labeled : array-like of int, or boolean mask of shape (n_samples,), optional
+            Rows already labelled: they count as covered and are never returned.
+        candidates : array-like of int, or boolean mask of shape (n_samples,), optional
+            Only these rows may be picked. Every row still counts as demand.
+        groups : array-like of shape (n_samples,), optional
+            Patient or volume of each row. Every group is visited once before any is visited
+            twice; a labelled row is a visit. A group with nothing left never blocks a round.
+        max_per_group : int, optional
+            At most so many rows of a group, labelled ones included.
+        sample_weight : array-like of shape (n_samples,), optional
+            Demand of each row, at least 0; by default 1.
+        return_selection : bool, default=False
+            Return the whole record instead of the indices.
+
+        Returns
+        -------
+        ndarray of shape (budget,), int64, or Selection
+            Row indices in pick order, or the record, which is also kept as `selection_`.
+
+        Raises
+        ------
+        ValueError
+            X has NaN or infinite values, no row, or another number of features than the source;
+            or an argument is out of its range. The message names the largest feasible budget.
+        TypeError
+            `budget` is not a number.
+        """
+        self._validate_params()
+        if hasattr(self, "source_"):
+            X = validate_data(self, X, reset=False, dtype=_FLOATS, order="C")
+            source = self.source_
+        else:
+            X = check_array(X, dtype=_FLOATS, order="C", estimator=self, input_name="X")
+            source = None
+        _check_magnitude(X, "target")
+        request = check_request(
+            len(X),
+            budget,
+            labeled=labeled,
+            candidates=candidates,
+            groups=groups,
+            max_per_group=max_per_group,
+            sample_weight=sample_weight,
+        )
+        start = time.perf_counter()
+        source_z, target_z = self._preprocess(source, X)
+        seconds = time.perf_counter() - start
+        if len(X) > 1 and (target_z[:1] == target_z[1:2]).all() and (target_z == target_z[0]).all():
+            warnings.warn(
+                f"All {len(X)} rows are equal after preprocessing, so any pick is as good as any "
+                "other: the lowest indices are returned. Check the embeddings.",
+                SkxssrWarning,
+                stacklevel=2,
+            )
+        record = self._select(source_z, target_z, request)
+        self.selection_ = replace(
+            record,
+            selector=type(self).__name__,
+            parameters=plain_parameters(self.get_params(deep=False)),
+            n_samples=len(X),
+            n_source_samples=0 if source is None else len(source),
+            elapsed={"preprocess": seconds, **record.elapsed},
+        )
+        return self.selection_ if return_selection else self.selection_.indices.copy()
+
+    @abstractmethod
+    def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
+        """Pick from preprocessed rows; both arrays are finite and C-contiguous."""
+
+    def _preprocess(
+        self, source: np.ndarray | None, X: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        if self.preprocess is None:
+            transform = None
+        elif self.preprocess == "auto":
+            transform = fit_scale_and_pca(source, X)
+        else:
+            fitted = clone(self.preprocess).fit(X) if source is None else self.preprocess_
+
+            def transform(rows: np.ndarray) -> np.ndarray:
+                return check_array(
+                    fitted.transform(rows), dtype=_FLOATS, order="C", input_name="preprocess output"
+                )
+
+        sides = []
+        for rows in (source, X):
+            if rows is not None and transform is not None:
+                rows = transform(rows)
+            if rows is not None and self.metric == "cosine":
+                rows = normalize_rows(rows)
+            sides.append(rows)
+        if sides[0] is not None and sides[0].dtype != sides[1].dtype:
+            sides = [rows.astype(np.float64, copy=False) for rows in sides]
+        return sides[0], sides[1]
+
+
+def _check_magnitude(X: np.ndarray, name: str) -> None:
+    if X.dtype == np.float32:
+        return
+    largest = max(X.max(), -X.min())
+    if largest > _LARGEST:
+        raise ValueError(
+            f"The {name} holds a value of magnitude {largest:.3g}; its square overflows. Rescale "
+            f"the embeddings to magnitudes below {_LARGEST:g}."
+        )

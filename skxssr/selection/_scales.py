@@ -1,0 +1,134 @@
+"""What is fixed before the greedy loop: demand, bandwidth, novelty. Imports `_kernels`, `neighbors`.
+
+Formulas and their reasons: docs/method.md.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from skxssr._kernels.distances import lower_to_point
+from skxssr._preprocess import evenly_spaced
+from skxssr._quota import Request
+from skxssr._threads import over_blocks
+from skxssr.exceptions import SkxssrWarning
+from skxssr.neighbors import kneighbors
+
+MIN_DEMAND = 5_000
+DEMAND_PER_PICK = 30
+MAX_SOURCE = 5_000
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Scales of one selection.
+
+    Attributes
+    ----------
+    demand : ndarray of shape (m,), int
+        Rows of the pool that stand for all of them.
+    n_neighbors : int
+        The k of density and novelty.
+    bandwidth : float
+        Of the Gaussian kernel; 0: exact matches only.
+    diameter : float
+        A bound on every distance within the pool: diversity before the first pick.
+    notes : dict
+        What `Selection.scales` reports.
+    """
+
+    demand: np.ndarray
+    n_neighbors: int
+    bandwidth: float
+    diameter: float
+    notes: dict[str, Any]
+
+
+def diameter_bound(X: np.ndarray, *, n_jobs: int | None) -> float:
+    """Twice the largest distance to the mean: no two rows are farther apart."""
+    nearest = np.full(len(X), np.inf)
+    center = X.mean(axis=0, dtype=np.float64)
+    over_blocks(lambda lo, hi: lower_to_point(X, lo, hi, center, nearest), len(X), n_jobs=n_jobs)
+    return 2.0 * float(np.sqrt(nearest.max())) * (1 + 1e-9)
+
+
+def fix_scales(
+    X: np.ndarray,
+    request: Request,
+    *,
+    n_neighbors: int | None,
+    algorithm: str,
+    seed: int,
+    n_jobs: int | None,
+) -> Scales:
+    """Choose the demand set, k and the bandwidth for a pool and a budget."""
+    total = len(request.labeled) + request.budget
+    m = min(len(X), max(MIN_DEMAND, DEMAND_PER_PICK * total))
+    offset = np.random.default_rng(seed).random()
+    demand = evenly_spaced(len(X), m, offset)
+    if n_neighbors is None:
+        k = int(np.clip(np.floor(m / total / 2 + 0.5), 5, 20))
+    else:
+        k = n_neighbors
+    if k > m - 1:
+        if n_neighbors is not None:
+            warnings.warn(
+                f"n_neighbors={n_neighbors} was lowered to {m - 1}: the pool has {m} rows.",
+                SkxssrWarning,
+                stacklevel=5,
+            )
+        k = m - 1
+    rows = X[demand]
+    graph, exact = kneighbors(None, rows, k, algorithm=algorithm, random_state=seed, n_jobs=n_jobs)
+    reach = graph[:, -1] if k else np.empty(0)
+    reach = reach[reach > 0]
+    bandwidth = 2.0 * float(np.median(reach)) if reach.size else 0.0
+    return Scales(
+        demand=demand,
+        n_neighbors=k,
+        bandwidth=bandwidth,
+        diameter=diameter_bound(X, n_jobs=n_jobs),
+        notes={
+            "n_demand": int(m),
+            "demand_sampled": bool(m < len(X)),
+            "n_neighbors": k,
+            "bandwidth": bandwidth,
+            "exact": bool(exact),
+        },
+    )
+
+
+def typicality(
+    X: np.ndarray, k: int, *, algorithm: str, seed: int, n_jobs: int | None
+) -> tuple[np.ndarray, bool]:
+    """Rank of 1 / mean distance to the k nearest rows, as (r + 1) / n; ties share the highest."""
+    distances, exact = kneighbors(
+        None, X, min(k, len(X) - 1), algorithm=algorithm, random_state=seed, n_jobs=n_jobs
+    )
+    spread = distances.mean(axis=1) if distances.shape[1] else np.zeros(len(X))
+    return rankdata(-spread, method="max") / len(X), exact
+
+
+def novelty(
+    X: np.ndarray,
+    source: np.ndarray,
+    k: int,
+    *,
+    algorithm: str,
+    seed: int,
+    n_jobs: int | None,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Mean distance of each row to its k nearest source rows, floored, and what was sampled."""
+    used = min(len(source), MAX_SOURCE)
+    if used < len(source):
+        source = source[evenly_spaced(len(source), used, np.random.default_rng(seed).random())]
+    k = min(k, used)
+    distances, exact = kneighbors(
+        X, source, k, algorithm=algorithm, random_state=seed, n_jobs=n_jobs
+    )
+    notes = {"n_source_used": used, "novelty_neighbors": k, "novelty_exact": bool(exact)}
+    return np.maximum(distances.mean(axis=1), _TINY), notes

@@ -1,0 +1,137 @@
+"""CoreSet: greedy k-center. Imports `base`."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skxssr._kernels.distances import argmax_allowed, lower_to_point
+from skxssr._quota import Quota, Request
+from skxssr._threads import over_blocks
+from skxssr.base import BaseSelector, Selection
+
+
+class CoreSetSelector(BaseSelector):
+    """Greedy k-center: always the row farthest from everything picked or labelled [1]_.
+
+    Parameters
+    ----------
+    initialize : {"medoid", "random"} or int, default="medoid"
+        First pick where nothing is labelled: the candidate nearest the mean of the pool, a random
+        one, or the row with this index. The medoid needs no seed and is never an outlier.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        See `BaseSelector`.
+    preprocess : "auto", None or transformer, default="auto"
+        See `BaseSelector`; the same as for every selector, so that rivals share one space.
+    random_state : int, RandomState instance or None, default=0
+        For ``initialize="random"``.
+    n_jobs : int, optional
+        Threads; the picks do not depend on it.
+
+    Attributes
+    ----------
+    selection_ : Selection
+        Record of the last `select`. The score is the distance to the nearest pick (times the
+        row's `sample_weight`), the term "diversity" that distance.
+    source_ : ndarray of shape (n_source, n_features)
+        Set by `fit`; it only serves the preprocessing: the source is not a center.
+    n_features_in_ : int
+        Number of features of the source.
+
+    See Also
+    --------
+    XSSRSelector : Weighs density and novelty too, and is less drawn to outliers.
+
+    Notes
+    -----
+    Ties go to the lowest index. With `sample_weight` the farthest row is that of the largest
+    weight times distance. The first score has no distance and is NaN.
+
+    References
+    ----------
+    .. [1] Sener, Savarese. Active Learning for Convolutional Neural Networks: A Core-Set
+       Approach. ICLR 2018. :arxiv:`1708.00489`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxssr import CoreSetSelector
+    >>> X = np.array([[0.0], [1.0], [2.0], [10.0]])
+    >>> CoreSetSelector(initialize=0, preprocess=None).select(X, 3)
+    array([0, 3, 2])
+    """
+
+    _parameter_constraints: dict = {
+        **BaseSelector._parameter_constraints,
+        "initialize": [
+            StrOptions({"medoid", "random"}),
+            Interval(Integral, 0, None, closed="left"),
+        ],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        initialize: str | int = "medoid",
+        metric: str = "euclidean",
+        preprocess: Any = "auto",
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.initialize = initialize
+        self.metric = metric
+        self.preprocess = preprocess
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
+        n = len(X)
+        quota = Quota(n, request)
+        nearest = np.full(n, np.inf)
+        demand = request.weight**2  # of squared distances
+
+        def lower(point: np.ndarray) -> None:
+            over_blocks(
+                lambda lo, hi: lower_to_point(X, lo, hi, point, nearest), n, n_jobs=self.n_jobs
+            )
+
+        for row in request.labeled:
+            lower(X[row])
+        indices = np.empty(request.budget, dtype=np.int64)
+        distances = np.full(request.budget, np.nan)
+        for t in range(request.budget):
+            if t == 0 and len(request.labeled) == 0:
+                pick = self._first(X, quota.allowed)
+            else:
+                pick = argmax_allowed(nearest * demand, nearest, quota.allowed)
+                distances[t] = np.sqrt(nearest[pick])
+            indices[t] = pick
+            quota.take(pick)
+            if t + 1 < request.budget:
+                lower(X[pick])
+        return Selection(
+            indices=indices,
+            scores=(distances * request.weight[indices]).astype(np.float32),
+            terms={"diversity": distances},
+            scales={"exact": True},
+        )
+
+    def _first(self, X: np.ndarray, allowed: np.ndarray) -> int:
+        if self.initialize == "random":
+            return int(check_random_state(self.random_state).choice(np.flatnonzero(allowed)))
+        if self.initialize == "medoid":
+            distance = np.full(len(X), np.inf)
+            center = X.mean(axis=0, dtype=np.float64)
+            lower_to_point(X, 0, len(X), center, distance)
+            return int(argmax_allowed(-distance, -distance, allowed))
+        index = int(self.initialize)
+        if index >= len(X) or not allowed[index]:
+            raise ValueError(
+                f"initialize={index} cannot be the first pick: the pool has {len(X)} rows and the "
+                "first must be one that may be picked. Choose another index or 'medoid'."
+            )
+        return index

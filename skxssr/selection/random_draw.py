@@ -1,0 +1,87 @@
+"""A random draw, the baseline of every comparison. Imports `base`."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skxssr._quota import Quota, Request
+from skxssr.base import BaseSelector, Selection
+
+
+class RandomSelector(BaseSelector):
+    """Draw rows at random, under the same groups and quotas as every other selector.
+
+    Parameters
+    ----------
+    metric, preprocess
+        Accepted and ignored, so that selectors can be exchanged; see `BaseSelector`.
+    random_state : int, RandomState instance or None, default=None
+        None draws anew at each call.
+
+    Attributes
+    ----------
+    selection_ : Selection
+        Record of the last `select`; a random draw has no scores (NaN).
+    source_ : ndarray of shape (n_source, n_features)
+        Set by `fit`; ignored.
+    n_features_in_ : int
+        Number of features of the source.
+
+    See Also
+    --------
+    XSSRSelector : What should beat this.
+
+    Notes
+    -----
+    With `sample_weight` rows are drawn without replacement with probability in proportion to
+    their weight [1]_; rows of weight 0 come last. A longer draw with the same seed starts with
+    the shorter one.
+
+    References
+    ----------
+    .. [1] Efraimidis, Spirakis. Weighted random sampling with a reservoir. Information Processing
+       Letters 97, 2006. :doi:`10.1016/j.ipl.2005.11.003`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxssr import RandomSelector
+    >>> RandomSelector(random_state=0).select(np.zeros((10, 2)) + np.arange(10)[:, None], 3).shape
+    (3,)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseSelector._parameter_constraints,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self, *, metric: str = "euclidean", preprocess: Any = "auto", random_state: Any = None
+    ) -> None:
+        self.metric = metric
+        self.preprocess = preprocess
+        self.random_state = random_state
+
+    def _preprocess(self, source: np.ndarray | None, X: np.ndarray) -> Any:
+        return source, X  # a draw does not look at the values
+
+    def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
+        uniform = check_random_state(self.random_state).uniform(size=len(X))
+        with np.errstate(divide="ignore"):
+            arrival = np.where(request.weight > 0, -np.log1p(-uniform) / request.weight, np.inf)
+        order = np.lexsort((uniform, arrival))  # weight 0: in random order among themselves
+        quota = Quota(len(X), request)
+        picks: list[int] = []
+        while len(picks) < request.budget:
+            for row in order:
+                if quota.allowed[row]:
+                    picks.append(int(row))
+                    quota.take(row)
+                    if len(picks) == request.budget:
+                        break
+        return Selection(
+            indices=np.array(picks, dtype=np.int64),
+            scores=np.full(request.budget, np.nan, dtype=np.float32),
+            scales={"exact": True},
+        )
