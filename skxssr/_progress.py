@@ -1,7 +1,7 @@
 """Progress bars: tqdm where it is installed, silence where it is not. Imports only tqdm, lazily."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
 
@@ -31,8 +31,8 @@ def progress_bar(total: int | None, desc: str, *, verbose: int, unit: str = "it"
 
 def progress(items: Iterable, desc: str, *, verbose: int, total: int | None = None) -> Iterable:
     """Iterate over `items` under a `progress_bar`."""
-    if total is None:
-        total = len(items) if hasattr(items, "__len__") else None
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     with progress_bar(total, desc, verbose=verbose) as bar:
         for item in items:
             yield item

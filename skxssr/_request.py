@@ -17,11 +17,11 @@ def check_budget(budget: Any, n: int) -> int:
             f"{type(budget).__name__} instead."
         )
     if isinstance(budget, Integral):
-        if budget < 1:
+        if int(budget) < 1:
             raise ValueError(f"budget must be at least 1. Got {budget} instead.")
         return int(budget)
-    if not 0 < budget <= 1:
-        hint = " For a count, pass an int." if budget > 1 else ""
+    if not 0 < float(budget) <= 1:
+        hint = " For a count, pass an int." if float(budget) > 1 else ""
         raise ValueError(f"A fractional budget must be in (0, 1]. Got {budget} instead.{hint}")
     return max(1, int(np.floor(float(budget) * n + 1e-9)))
 

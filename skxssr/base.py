@@ -194,16 +194,18 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
                     fitted.transform(rows), dtype=_FLOATS, order="C", input_name="preprocess output"
                 )
 
-        sides = []
-        for rows in (source, X):
-            if rows is not None and transform is not None:
+        def prepare(rows: np.ndarray) -> np.ndarray:
+            if transform is not None:
                 rows = transform(rows)
-            if rows is not None and self.metric == "cosine":
-                rows = normalize_rows(rows)
-            sides.append(rows)
-        if sides[0] is not None and sides[0].dtype != sides[1].dtype:
-            sides = [rows.astype(np.float64, copy=False) for rows in sides]
-        return sides[0], sides[1]
+            return normalize_rows(rows) if self.metric == "cosine" else rows
+
+        target = prepare(X)
+        if source is None:
+            return None, target
+        source = prepare(source)
+        if source.dtype != target.dtype:
+            source, target = (rows.astype(np.float64, copy=False) for rows in (source, target))
+        return source, target
 
 
 def _check_magnitude(X: np.ndarray, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What is fixed before the greedy loop: demand, bandwidth, novelty. Imports `_kernels`, `neighbors`.
+"""Fixed before the greedy loop: demand, bandwidth, novelty. Imports `_kernels`, `neighbors`.
 
 Formulas and their reasons: docs/method.md.
 """

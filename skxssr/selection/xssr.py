@@ -155,7 +155,7 @@ class XSSRSelector(BaseSelector):
         clock = _Clock()
         grid = self._grid(source is not None)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        search = {"algorithm": self.algorithm, "seed": seed, "n_jobs": self.n_jobs}
+        search: dict[str, Any] = {"algorithm": self.algorithm, "seed": seed, "n_jobs": self.n_jobs}
         scales = fix_scales(X, request, n_neighbors=self.n_neighbors, **search)
         notes = dict(scales.notes)
         far = np.ones(len(X))
