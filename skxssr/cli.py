@@ -1,0 +1,159 @@
+"""The command line: `skxssr select` and `skxssr demo`. Imports everything, inside the commands."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from skxssr._version import __version__
+
+_EPILOG = """examples:
+  skxssr select --source siteA/ --target siteB/ --budget 22 --out picks/
+  skxssr select --source siteA/ --target siteB/ --budget 5% --out picks/ \\
+      --group-pattern '^(patient[0-9]+)_'
+  skxssr demo
+
+The picked images are chosen, not drawn at random: never use them as a test set.
+"""
+
+
+def _budget(text: str) -> int | float:
+    """A count such as 22, or a share of the target images such as 5%."""
+    try:
+        if text.endswith("%"):
+            return float(text[:-1]) / 100
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a count such as 22 nor a percentage such as 5%"
+        ) from None
+
+
+def _alpha(text: str) -> str | float:
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 'auto' nor a number") from None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser; alone, so that tests and the documentation can read it."""
+    parser = argparse.ArgumentParser(
+        prog="skxssr",
+        description="Which images should I have annotated? Pick the few target images whose labels "
+        "teach a segmentation model most, before any target label exists.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"skxssr {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    select = commands.add_parser(
+        "select", help="from two folders of images to the list to annotate"
+    )
+    select.add_argument("--source", required=True, type=Path, help="folder of source images")
+    select.add_argument("--target", required=True, type=Path, help="folder of target images")
+    select.add_argument(
+        "--budget", required=True, type=_budget, help="a count (22) or a share (5%%)"
+    )
+    select.add_argument("--out", required=True, type=Path, help="folder for the results")
+    select.add_argument(
+        "--embedder", type=Path, help="saved MAEEmbedder to take instead of training"
+    )
+    select.add_argument("--alpha", type=_alpha, default="auto", help="0 to 1, or auto (default)")
+    select.add_argument("--group-pattern", help="regular expression whose one group is the patient")
+    select.add_argument("--max-per-group", type=int, help="at most so many images of a patient")
+    select.add_argument(
+        "--skip-unreadable", action="store_true", help="leave broken images out and list them"
+    )
+    select.add_argument("--image-size", type=int, default=128, help="pixels, of the embedder (128)")
+    select.add_argument("--steps", type=int, help="training steps of the embedder")
+
+    demo = commands.add_parser("demo", help="the whole pipeline on built-in phantoms")
+    demo.add_argument("--out", type=Path, default=Path("demo_out"), help="folder for the pictures")
+    demo.add_argument("--budget", type=_budget, default=12, help="images to pick (12)")
+
+    for command in (select, demo):
+        command.add_argument("--seed", type=int, default=0, help="seed of everything (0)")
+        command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+        command.add_argument(
+            "--jobs", type=int, default=-1, help="threads of the selection (-1: all)"
+        )
+        command.add_argument("--quiet", action="store_true", help="no progress bars")
+    return parser
+
+
+def _select(args: argparse.Namespace) -> None:
+    from skxssr import MAEEmbedder, XSSRSelector
+    from skxssr.folders import select_from_folders
+
+    verbose = 0 if args.quiet else 1
+    if args.embedder is None:
+        embedder = MAEEmbedder(
+            image_size=args.image_size,
+            steps=args.steps,
+            device=args.device,
+            random_state=args.seed,
+            checkpoint_dir=args.out / "embedder" / "checkpoint",
+            verbose=verbose,
+        )
+    else:
+        embedder = MAEEmbedder.load(args.embedder).set_params(device=args.device, verbose=verbose)
+    result = select_from_folders(
+        args.source,
+        args.target,
+        args.budget,
+        args.out,
+        embedder=embedder,
+        selector=XSSRSelector(
+            alpha=args.alpha, random_state=args.seed, n_jobs=args.jobs, verbose=verbose
+        ),
+        group_pattern=args.group_pattern,
+        max_per_group=args.max_per_group,
+        skip_unreadable=args.skip_unreadable,
+        refit=args.embedder is None,
+        verbose=verbose,
+    )
+    for path, reason in result.excluded.items():
+        print(f"left out: {path}: {reason}", file=sys.stderr)
+    if result.embedder_reused:
+        print(f"The embedder in {args.out / 'embedder'} was trained on the same files: reused.")
+    print(result.selection.summary())
+    print(f"The list to annotate is {args.out / 'selection.csv'}; how it came about,", end=" ")
+    print(f"{args.out / 'selection.json'}.")
+    print("Picked images are not a random sample: never use them as a test set.")
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from skxssr.demo import run_demo
+
+    run_demo(
+        args.out,
+        budget=args.budget,
+        random_state=args.seed,
+        device=args.device,
+        n_jobs=args.jobs,
+        verbose=0 if args.quiet else 1,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    0 is success, 2 an error of the input (one line on stderr), 130 Ctrl-C.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        {"select": _select, "demo": _demo}[args.command](args)
+    except KeyboardInterrupt as interrupt:
+        hint = "; ".join([str(interrupt), *getattr(interrupt, "__notes__", [])]).strip("; ")
+        print(f"skxssr: stopped. {hint}".rstrip(), file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+        print(f"skxssr: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Pictures of a selection. Imports `_preprocess` and `io`; matplotlib inside the functions."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skxssr._optional import import_optional
+from skxssr._preprocess import fit_scale_and_pca
+from skxssr.io import Images
+
+_COLUMNS = 6
+
+
+def _new_figure(width: float, height: float, caller: str) -> Any:
+    """A figure with its own canvas: no window, no global state, whatever backend the user has."""
+    figure = import_optional("matplotlib.figure", extra="report", caller=caller)
+    return figure.Figure(figsize=(width, height), layout="constrained", dpi=120)
+
+
+def plot_picks(
+    source: np.ndarray | None,
+    target: np.ndarray,
+    picks: Mapping[str, np.ndarray],
+    path: str | Path,
+) -> None:
+    """Draw the first two principal components of both sites, and what each selector picked.
+
+    Parameters
+    ----------
+    source : ndarray of shape (n_source, d) or None
+        Source embeddings.
+    target : ndarray of shape (n, d)
+        Target embeddings.
+    picks : mapping of str to ndarray of int
+        Picked rows of the target by name of the selector, one panel each, numbered in pick order.
+    path : str or Path
+        Picture file to write; the suffix says the format.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+
+    Notes
+    -----
+    The space is that of ``preprocess="auto"``; selectors see up to 32 components of it, the
+    picture two.
+    """
+    figure = _new_figure(1 + 5.0 * len(picks), 5.2, "plot_picks")
+    transform = fit_scale_and_pca(source, target)
+    here = transform(target)[:, :2]
+    there = np.empty((0, here.shape[1])) if source is None else transform(source)[:, :2]
+    if here.shape[1] == 1:
+        here, there = (np.column_stack([z, np.zeros(len(z))]) for z in (here, there))
+    shown = np.vstack([here, there])
+    low, high = np.percentile(shown, [0.5, 99.5], axis=0)
+    margin = 0.08 * (high - low) + 1e-9
+    axes = figure.subplots(1, len(picks), sharex=True, sharey=True, squeeze=False)[0]
+    for axis, (name, rows) in zip(axes, picks.items(), strict=True):
+        axis.scatter(*there.T, s=10, c="#b8b8b8", marker="s", lw=0, label="source")
+        axis.scatter(*here.T, s=14, c="#7fb3d5", alpha=0.7, lw=0, label="target")
+        axis.scatter(*here[rows].T, s=90, c="#c0392b", edgecolors="white", lw=0.8, label="picked")
+        for rank, row in enumerate(rows, 1):
+            axis.annotate(str(rank), here[row], color="white", fontsize=6, ha="center", va="center")
+        outside = int(
+            ((here[rows] < low - margin) | (here[rows] > high + margin)).any(axis=1).sum()
+        )
+        axis.set_title(name + (f" ({outside} beyond the frame)" if outside else ""))
+        axis.set(xticks=[], yticks=[])
+        axis.set_xlim(low[0] - margin[0], high[0] + margin[0])
+        axis.set_ylim(low[1] - margin[1], high[1] + margin[1])
+        axis.set_xlabel("first principal component")
+    axes[0].set_ylabel("second principal component")
+    axes[0].legend(loc="best", fontsize=8, framealpha=0.9)
+    figure.savefig(path)
+
+
+def contact_sheet(
+    images: Any, picks: np.ndarray, path: str | Path, *, captions: Sequence[str] | None = None
+) -> None:
+    """Draw the picked images in pick order.
+
+    Parameters
+    ----------
+    images : images
+        The target, see `skxssr.io.Images`; only the picked are read.
+    picks : ndarray of int
+        Rows in pick order.
+    path : str or Path
+        Picture file to write.
+    captions : sequence of str, optional
+        One a pick; by default the name of the image.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    """
+    chosen = Images(images).subset(picks)
+    if captions is None:
+        captions = [Path(name).stem for name in chosen.names]
+    columns = min(_COLUMNS, len(chosen))
+    lines = -(-len(chosen) // columns)
+    figure = _new_figure(2.0 * columns, 2.25 * lines, "contact_sheet")
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.axis("off")
+    for rank, (axis, caption) in enumerate(zip(axes, captions, strict=False)):
+        image = chosen[rank]
+        axis.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=1)
+        axis.set_title(f"{rank + 1}. {caption}", fontsize=7)
+    figure.savefig(path)
