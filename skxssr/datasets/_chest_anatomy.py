@@ -26,6 +26,9 @@ class Site:
     ribs: tuple[float, float]  # attenuation of bone
     detail: tuple[float, float]  # local contrast enhancement
     noise: tuple[float, float]  # standard deviation of the grain, of the gray range
+    shade: float  # largest change of exposure from one side of the plate to the other
+    air: tuple[float, float]  # attenuation that a lung lacks; less of it in a hazy lung
+    opacity: tuple[float, float]  # share of the air that an opacity replaces
     blur: float  # of the canvas
     marker: str
     label: bool  # a printed label in the upper right corner
@@ -44,6 +47,9 @@ SITES = {
         ribs=(0.06, 0.10),
         detail=(0.0, 0.3),
         noise=(0.004, 0.010),
+        shade=0.05,
+        air=(0.68, 0.76),
+        opacity=(0.3, 0.8),
         blur=0.0040,
         marker="R",
         label=True,
@@ -65,12 +71,15 @@ SITES = {
         centre=(0.50, 0.49),
         width=(0.45, 0.55),
         margins=((0.0, 0.04), (0.0, 0.04), (0.0, 0.05), (0.0, 0.03)),
-        black=(-0.35, 0.0),
-        white=(1.25, 1.65),
+        black=(-0.6, 0.0),
+        white=(1.2, 1.9),
         gamma=(0.75, 1.05),
         ribs=(0.10, 0.20),
         detail=(0.3, 1.6),
-        noise=(0.012, 0.035),
+        noise=(0.010, 0.035),
+        shade=0.45,
+        air=(0.42, 0.76),
+        opacity=(0.5, 1.3),
         blur=0.0028,
         marker="L",
         label=False,
@@ -123,6 +132,7 @@ class Film:
     detail: float
     noise: float
     fog: float
+    shade: tuple[float, float]  # change of exposure along x and y
     label: np.ndarray  # (3, 14) bits of print
     seed: int
 
@@ -133,6 +143,7 @@ def draw_anatomy(rng: np.random.Generator, site: Site) -> Anatomy:
     mode = str(rng.choice(names, p=shares / shares.sum()))
     width = rng.uniform(*site.width)
     dome = rng.uniform(0.76, 0.86)
+    air = rng.uniform(*site.air)
     patient = Anatomy(
         mode=mode,
         width=(width * rng.uniform(0.97, 1.03), width),
@@ -142,7 +153,7 @@ def draw_anatomy(rng: np.random.Generator, site: Site) -> Anatomy:
         dome=(dome, dome + rng.uniform(0.0, 0.05)),
         angle=(rng.uniform(0.97, 1.03), rng.uniform(0.97, 1.03)),
         knob=rng.uniform(0.01, 0.05),
-        air=(0.72, 0.72),
+        air=(air, air),
         rib_start=rng.uniform(-0.06, 0.0),
         rib_spacing=rng.uniform(0.092, 0.108),
         rib_slope=rng.uniform(0.14, 0.28),
@@ -150,16 +161,16 @@ def draw_anatomy(rng: np.random.Generator, site: Site) -> Anatomy:
         fat=rng.uniform(0.07, 0.16),
         warp=rng.uniform(0, 2 * np.pi, size=6),
         vessels=rng.random((2, 48)),
-        bubble=(rng.uniform(0.20, 0.32), rng.uniform(0.04, 0.09), rng.uniform(0.0, 0.07)),
+        bubble=(rng.uniform(0.20, 0.32), rng.uniform(0.04, 0.10), rng.uniform(-0.02, 0.08)),
     )
     if mode == "opacity":
         blobs = tuple(
             (
                 _sign(rng) * rng.uniform(0.20, 0.40),
                 rng.uniform(0.12, 0.35) if rng.random() < 0.6 else rng.uniform(0.3, 0.8),
-                rng.uniform(0.06, 0.17),
-                rng.uniform(0.06, 0.18),
-                rng.uniform(0.35, 0.9),
+                rng.uniform(0.06, 0.20),
+                rng.uniform(0.06, 0.22),
+                rng.uniform(*site.opacity),
             )
             for _ in range(rng.integers(1, 5))
         )
@@ -172,8 +183,8 @@ def draw_anatomy(rng: np.random.Generator, site: Site) -> Anatomy:
     if mode == "collapsed":
         side = int(rng.integers(2))
         towards = (-1, 1)[side]
-        air = (0.0, 0.8) if side == 0 else (0.8, 0.0)
-        return replace(patient, air=air, shift=towards * rng.uniform(0.05, 0.12))
+        sides = (0.0, 0.8) if side == 0 else (0.8, 0.0)
+        return replace(patient, air=sides, shift=towards * rng.uniform(0.05, 0.12))
     if mode == "child":
         width = rng.uniform(0.60, 0.70)
         return replace(
@@ -226,6 +237,7 @@ def draw_film(rng: np.random.Generator, site: Site, patient: Anatomy) -> Film:
         detail=rng.uniform(*site.detail),
         noise=rng.uniform(*site.noise),
         fog=rng.uniform(0.0, 0.05),
+        shade=(rng.uniform(-site.shade, site.shade), rng.uniform(-site.shade, site.shade)),
         label=rng.random((3, 14)) < 0.6,
         seed=int(rng.integers(2**31)),
     )

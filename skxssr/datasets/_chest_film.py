@@ -39,6 +39,7 @@ def render(patient: Anatomy, film: Film, site: Site, size: int) -> tuple[np.ndar
     attenuation = gaussian_filter(attenuation, site.blur * size)
     local = attenuation - gaussian_filter(attenuation, 0.05 * size, truncate=2.5)
     attenuation += film.detail * local
+    attenuation += film.shade[0] * (column - 0.5) + film.shade[1] * (row - 0.5)
     gray = np.clip((attenuation - film.black) / (film.white - film.black), 0, 1) ** film.gamma
     gray = np.tanh(1.35 * gray) / np.tanh(1.35)
     gray = film.fog + (1 - film.fog) * gray
@@ -102,7 +103,7 @@ class _Lungs:
         aerated = self._pick(p.air) > 0
         self.mask = (np.minimum.reduce(walls) > 0) & aerated
         # depth of the air along the beam: shallow at the rim, abrupt at heart and diaphragm
-        rims = ((0.25, 0.07), (0.55, 0.05), (0.60, 0.05), (0.3, 0.08))
+        rims = ((0.12, 0.08), (0.35, 0.06), (0.45, 0.05), (0.15, 0.10))
         depth = np.ones_like(x)
         for wall, (floor, scale) in zip(walls, rims, strict=True):
             inside = np.clip(wall, 0, None)
@@ -212,7 +213,7 @@ def _disease(x: np.ndarray, y: np.ndarray, patient: Anatomy, lungs: _Lungs) -> n
         for cx, cy, rx, ry, strength in patient.blobs:
             inside = np.exp(-((((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2) ** 1.5))
             extra += strength * inside * np.clip(0.75 + 0.35 * rough, 0.1, 1.2)
-        extra = np.minimum(extra, 0.92) * lungs.air
+        extra = np.minimum(extra, 0.96) * lungs.air
     if patient.device is not None:
         cx, cy = patient.device
         box = _fourth((x - cx) / 0.060) + _fourth((y - cy) / 0.048)
