@@ -194,7 +194,7 @@ def _vessels(x: np.ndarray, y: np.ndarray, patient: Anatomy, lungs: _Lungs) -> n
     turn = (np.arctan2(dy, dx) / (2 * np.pi) + 0.5) * 48 + 1.3 * np.sin(9 * distance)
     low = np.floor(turn).astype(np.intp)
     part = turn - low
-    table = patient.vessels
+    table = patient.vessels.astype(np.float32)
     side = np.where(lungs.on_left, 0, 1)
     streaks = table[side, low % 48] * (1 - part) + table[side, (low + 1) % 48] * part
     fade = np.exp(-distance / 0.16)
