@@ -3,10 +3,14 @@
 The blocks do not depend on the number of threads, so neither does any result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from joblib import effective_n_jobs
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def over_blocks(
@@ -22,3 +26,15 @@ def over_blocks(
     with ThreadPoolExecutor(workers) as pool:
         for result in [pool.submit(function, lo, min(lo + size, n)) for lo in starts]:
             result.result()
+
+
+def in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], *, n_jobs: int | None
+) -> Iterator[Result]:
+    """`function` of each item, in order."""
+    workers = min(effective_n_jobs(n_jobs), len(items))
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(function, items)

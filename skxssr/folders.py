@@ -159,6 +159,7 @@ def select_from_folders(
     PermissionError
         `out` cannot be written. All of these come before anything is trained.
     """
+    selector._validate_params()
     source, target, out = Path(source), Path(target), Path(out)
     source_files, target_files = list_images(source), list_images(target)
     excluded = find_unreadable([*source_files, *target_files], verbose=verbose)

@@ -68,8 +68,10 @@ def fix_scales(
     """Choose the demand set, k and the bandwidth for a pool and a budget."""
     total = len(request.labeled) + request.budget
     m = min(len(X), max(MIN_DEMAND, DEMAND_PER_PICK * total))
-    offset = np.random.default_rng(seed).random()
-    demand = evenly_spaced(len(X), m, offset)
+    # rows without weight are no demand: a sample is not spent on them
+    rows = np.arange(len(X)) if m == len(X) else np.flatnonzero(request.weight)
+    demand = rows[evenly_spaced(len(rows), m, np.random.default_rng(seed).random())]
+    m = len(demand)
     if n_neighbors is None:
         k = int(np.clip(np.floor(m / total / 2 + 0.5), 5, 20))
     else:
@@ -79,11 +81,12 @@ def fix_scales(
             warnings.warn(
                 f"n_neighbors={n_neighbors} was lowered to {m - 1}: the pool has {m} rows.",
                 SkxssrWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
         k = m - 1
-    rows = X[demand]
-    graph, exact = kneighbors(None, rows, k, algorithm=algorithm, random_state=seed, n_jobs=n_jobs)
+    graph, exact = kneighbors(
+        None, X[demand], k, algorithm=algorithm, random_state=seed, n_jobs=n_jobs
+    )
     reach = graph[:, -1] if k else np.empty(0)
     reach = reach[reach > 0]
     bandwidth = 2.0 * float(np.median(reach)) if reach.size else 0.0
@@ -93,8 +96,8 @@ def fix_scales(
         bandwidth=bandwidth,
         diameter=diameter_bound(X, n_jobs=n_jobs),
         notes={
-            "n_demand": int(m),
-            "demand_sampled": bool(m < len(X)),
+            "n_demand": m,
+            "demand_sampled": m < len(rows),
             "n_neighbors": k,
             "bandwidth": bandwidth,
             "exact": bool(exact),
@@ -118,11 +121,15 @@ def novelty(
     source: np.ndarray,
     k: int,
     *,
+    diameter: float,
     algorithm: str,
     seed: int,
     n_jobs: int | None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Mean distance of each row to its k nearest source rows, floored, and what was sampled."""
+    """Mean distance of each row to its k nearest source rows, and what was sampled.
+
+    Floored at a tiny share of the `diameter` of the pool, so that it does not depend on the unit.
+    """
     used = min(len(source), MAX_SOURCE)
     if used < len(source):
         source = source[evenly_spaced(len(source), used, np.random.default_rng(seed).random())]
@@ -131,4 +138,4 @@ def novelty(
         X, source, k, algorithm=algorithm, random_state=seed, n_jobs=n_jobs
     )
     notes = {"n_source_used": used, "novelty_neighbors": k, "novelty_exact": bool(exact)}
-    return np.maximum(distances.mean(axis=1), _TINY), notes
+    return np.maximum(distances.mean(axis=1), _TINY * (diameter or 1.0)), notes

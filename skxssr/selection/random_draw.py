@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skxssr._quota import Quota, Request
+from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
 
 
@@ -71,17 +71,27 @@ class RandomSelector(BaseSelector):
         with np.errstate(divide="ignore"):
             arrival = np.where(request.weight > 0, -np.log1p(-uniform) / request.weight, np.inf)
         order = np.lexsort((uniform, arrival))  # weight 0: in random order among themselves
-        quota = Quota(len(X), request)
-        picks: list[int] = []
-        while len(picks) < request.budget:
-            for row in order:
-                if quota.allowed[row]:
-                    picks.append(int(row))
-                    quota.take(row)
-                    if len(picks) == request.budget:
-                        break
         return Selection(
-            indices=np.array(picks, dtype=np.int64),
+            indices=_by_rounds(order[np.isin(order, request.candidates)], request),
             scores=np.full(request.budget, np.nan, dtype=np.float32),
             scales={"exact": True},
         )
+
+
+def _by_rounds(order: np.ndarray, request: Request) -> np.ndarray:
+    """The first picks of `order` under `Quota`: a row comes in the round of its group's visits."""
+    if request.groups is None:
+        return order[: request.budget].astype(np.int64)
+    group = request.groups[order]
+    same = np.argsort(group, kind="stable")
+    counts = np.bincount(group, minlength=int(request.groups.max()) + 1)
+    visits = np.bincount(request.groups[request.labeled], minlength=len(counts))
+    rounds = np.empty(len(order), dtype=np.int64)
+    rounds[same] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rounds += visits[group]
+    if request.max_per_group is not None:
+        order, rounds = (
+            order[rounds < request.max_per_group],
+            rounds[rounds < request.max_per_group],
+        )
+    return order[np.argsort(rounds, kind="stable")][: request.budget].astype(np.int64)

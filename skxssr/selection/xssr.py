@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skxssr._kernels.greedy import Field, powers
 from skxssr._progress import progress
 from skxssr._quota import Request
+from skxssr._threads import in_threads
 from skxssr.base import BaseSelector, Selection
 from skxssr.exceptions import SkxssrWarning
 from skxssr.metrics.coverage import COVERAGE_LOSSES, coverage_curve, precision_of
@@ -160,8 +161,16 @@ class XSSRSelector(BaseSelector):
         notes = dict(scales.notes)
         far = np.ones(len(X))
         if source is not None:
-            far, novelty_notes = novelty(X, source, max(scales.n_neighbors, 1), **search)
+            k = max(scales.n_neighbors, 1)
+            far, novelty_notes = novelty(X, source, k, diameter=scales.diameter, **search)
             notes |= novelty_notes
+            if self.n_neighbors is not None and novelty_notes["novelty_neighbors"] < k:
+                warnings.warn(
+                    f"n_neighbors={self.n_neighbors} was lowered to {len(source)} for the novelty: "
+                    f"the source has {len(source)} rows.",
+                    SkxssrWarning,
+                    stacklevel=3,
+                )
         clock.lap("scales")
 
         field, start = self._field(X, request, scales, search, notes)
@@ -175,9 +184,16 @@ class XSSRSelector(BaseSelector):
 
         runs: dict[float, Run] = {}
         curves: dict[float, np.ndarray] = {}
-        tried = grid if len(grid) == 1 else sorted({0.0, *grid})
-        for alpha in progress(tried, "alpha", verbose=self.verbose if len(tried) > 1 else 0):
-            runs[alpha] = run_lazy(with_alpha(alpha), start, request)
+        calibrated = self.alpha == "auto" and source is not None
+        tried = sorted({0.0, *grid}) if calibrated else grid
+        results = in_threads(
+            lambda alpha: run_lazy(with_alpha(alpha), start, request), tried, n_jobs=self.n_jobs
+        )
+        shown = self.verbose if len(tried) > 1 else 0
+        for alpha, run in zip(
+            tried, progress(results, "alpha", verbose=shown, total=len(tried)), strict=True
+        ):
+            runs[alpha] = run
             same = [a for a in curves if np.array_equal(runs[a].indices, runs[alpha].indices)]
             curves[alpha] = (
                 curves[same[0]] if same else self._curve(X, request, scales, runs[alpha])
@@ -190,7 +206,6 @@ class XSSRSelector(BaseSelector):
         if self.engine == "full":
             run = run_full(with_alpha(alpha), start, request, n_jobs=self.n_jobs)
             clock.lap("full scan")
-        calibrated = self.alpha == "auto" and source is not None
         notes["n_density_evaluations"] = sum(r.n_evaluations for r in runs.values())
         notes["exact"] = bool(notes["exact"] and notes.get("novelty_exact", True))
         return Selection(

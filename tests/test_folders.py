@@ -1,0 +1,204 @@
+"""From two folders to the list: what is written, what is reused, what is refused in time."""
+
+import csv
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skxssr import MAEEmbedder, Selection, XSSRSelector
+from skxssr.datasets import make_phantoms
+from skxssr.exceptions import ImageReadError
+from skxssr.folders import group_by_pattern, select_from_folders
+
+N_SOURCE, N_TARGET = 6, 14
+
+
+def tiny_embedder(**parameters):
+    return MAEEmbedder(
+        image_size=32,
+        patch_size=8,
+        embed_dim=24,
+        depth=1,
+        num_heads=2,
+        decoder_dim=24,
+        decoder_depth=1,
+        steps=2,
+        batch_size=4,
+        random_state=0,
+        device="cpu",
+        **parameters,
+    )
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sites")
+    for site, n in (("A", N_SOURCE), ("B", N_TARGET)):
+        films = make_phantoms("chest", site, n, random_state=0, image_size=40)
+        for name, image in zip(films.ids, films.images, strict=True):
+            path = root / site / name.split("-")[1][:4] / f"{name}.png"  # in subfolders
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    return root
+
+
+def select(folders, out, budget=4, **options):
+    options = {"embedder": tiny_embedder(), "selector": XSSRSelector(), "verbose": 0} | options
+    return select_from_folders(folders / "A", folders / "B", budget, out, **options)
+
+
+@pytest.fixture(scope="module")
+def selected(folders, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "new" / "folder"
+    return out, select(folders, out)
+
+
+def test_csv_lists_the_picks_in_order(selected, folders):
+    out, result = selected
+    with (out / "selection.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["rank", "file", "score", "density", "novelty", "diversity"]
+    assert [int(row["rank"]) for row in rows] == [1, 2, 3, 4]
+    assert [folders / "B" / row["file"] for row in rows] == result.files
+    np.testing.assert_allclose(
+        [float(row["novelty"]) for row in rows], result.selection.terms["novelty"], rtol=1e-8
+    )
+
+
+def test_json_holds_what_an_audit_needs(selected, folders):
+    out, result = selected
+    record = json.loads((out / "selection.json").read_text())
+    assert record["picked"] == [path.relative_to(folders / "B").as_posix() for path in result.files]
+    assert len(record["source_sha256"]) == N_SOURCE
+    assert len(record["target_sha256"]) == N_TARGET
+    for name, digest in record["target_sha256"].items():
+        assert hashlib.sha256((folders / "B" / name).read_bytes()).hexdigest() == digest
+    assert (
+        record["embedder"]["weights_sha256"] == MAEEmbedder.load(out / "embedder").weights_sha256_
+    )
+    assert record["versions"]["skxssr"] and record["versions"]["torch"]
+    assert len(record["alphas"]) == len(record["alpha_losses"]) == 11
+    assert record["selection"]["parameters"]["random_state"] == 0
+    assert len(record["coverage"]) == 4
+
+
+def test_the_written_embeddings_repeat_the_selection(selected):
+    out, result = selected
+    with np.load(out / "embeddings.npz", allow_pickle=False) as stored:
+        again = XSSRSelector().fit(stored["source"]).select(stored["target"], 4)
+        names = stored["target_files"][again]
+    with (out / "selection.csv").open(newline="") as stream:
+        assert names.tolist() == [row["file"] for row in csv.DictReader(stream)]
+
+
+def test_same_files_and_parameters_reuse_the_embedder(selected, folders, monkeypatch):
+    out, result = selected
+    with monkeypatch.context() as patch:
+        patch.setattr(MAEEmbedder, "fit", lambda *_: pytest.fail("trained again"))
+        again = select(folders, out, embedder=tiny_embedder(verbose=0))
+    assert again.embedder_reused and not result.embedder_reused
+    assert again.files == result.files
+    other = select(folders, out, embedder=tiny_embedder().set_params(steps=3))
+    assert not other.embedder_reused
+
+
+def test_a_changed_source_image_trains_anew(folders, tmp_path):
+    source = tmp_path / "A"
+    source.mkdir()
+    for path in (folders / "A").rglob("*.png"):
+        (source / path.name).write_bytes(path.read_bytes())
+    options = {"embedder": tiny_embedder(), "selector": XSSRSelector(), "verbose": 0}
+    out = tmp_path / "out"
+    select_from_folders(source, folders / "B", 2, out, **options)
+    assert select_from_folders(source, folders / "B", 2, out, **options).embedder_reused
+    changed = next(source.glob("*.png"))
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(changed)
+    assert not select_from_folders(source, folders / "B", 2, out, **options).embedder_reused
+
+
+def test_a_fitted_embedder_is_taken_as_it_is(folders, tmp_path):
+    embedder = tiny_embedder().fit([*(folders / "B").rglob("*.png")])
+    result = select(folders, tmp_path, embedder=embedder, refit=False)
+    np.testing.assert_array_equal(result.target_embeddings, embedder.transform(result.target))
+    assert not (tmp_path / "embedder").exists()
+
+
+def test_unreadable_images_are_all_named_before_training(folders, tmp_path, monkeypatch):
+    target = tmp_path / "B"
+    target.mkdir()
+    for path in (folders / "B").rglob("*.png"):
+        (target / path.name).write_bytes(path.read_bytes())
+    whole = next(target.glob("*.png")).read_bytes()
+    (target / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (target / "text.png").write_text("no image")
+    options = {"selector": XSSRSelector(), "verbose": 0}
+    with monkeypatch.context() as patch:
+        patch.setattr(MAEEmbedder, "fit", lambda *_: pytest.fail("trained before checking"))
+        with pytest.raises(ImageReadError, match=r"(?s)2 of 22 images.*cut\.png.*text\.png.*skip"):
+            select_from_folders(
+                folders / "A", target, 2, tmp_path / "out", embedder=tiny_embedder(), **options
+            )
+    result = select_from_folders(
+        folders / "A",
+        target,
+        2,
+        tmp_path / "out",
+        embedder=tiny_embedder(),
+        skip_unreadable=True,
+        **options,
+    )
+    assert {path.name for path in result.excluded} == {"cut.png", "text.png"}
+    record = json.loads((tmp_path / "out" / "selection.json").read_text())
+    assert len(record["excluded"]) == 2 and len(record["target_sha256"]) == N_TARGET
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": N_TARGET + 1}, f"at most {N_TARGET} can be picked"),
+        ({"budget": 0}, "at least 1"),
+        ({"group_pattern": "["}, "not a regular expression"),
+        ({"group_pattern": "p"}, "0 bracketed parts"),
+        ({"group_pattern": "^(x)"}, "matches no part of 14"),
+        ({"group_pattern": "(.)", "max_per_group": 1, "budget": 2}, "at most 1 can be picked"),
+    ],
+)
+def test_a_request_that_cannot_be_met_fails_before_training(
+    folders, tmp_path, monkeypatch, options, message
+):
+    monkeypatch.setattr(MAEEmbedder, "fit", lambda *_: pytest.fail("trained before checking"))
+    with pytest.raises(ValueError, match=message):
+        select(folders, tmp_path / "out", **options)
+
+
+def test_a_folder_that_cannot_be_written_fails_before_training(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(MAEEmbedder, "fit", lambda *_: pytest.fail("trained before checking"))
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(PermissionError, match="cannot be written"):
+        select(folders, blocked / "out")
+    if os.geteuid() != 0:  # root may write anywhere
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o500)
+        with pytest.raises(PermissionError, match="choose a folder"):
+            select(folders, closed / "out")
+
+
+def test_groups_from_names_spread_the_picks(folders, tmp_path):
+    pattern = r"B-(p[0-9]+)-"
+    result = select(folders, tmp_path, budget=5, group_pattern=pattern)
+    groups = group_by_pattern(result.files, pattern)
+    available = len(set(group_by_pattern(result.target, pattern)))
+    assert len(set(groups)) == min(5, available)
+
+
+def test_selection_record_survives_saving(selected, tmp_path):
+    record = selected[1].selection
+    record.save(tmp_path / "record")
+    again = Selection.load(tmp_path / "record")
+    np.testing.assert_array_equal(again.indices, record.indices)
+    assert again.to_dict() == record.to_dict()
