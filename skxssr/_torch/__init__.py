@@ -6,13 +6,30 @@ safetensors at the top of its modules, and from skxssr `io`, `exceptions`, `_opt
 """
 
 import importlib
+import os
+from numbers import Integral, Real
 from typing import Any
+
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skxssr._optional import import_optional
 
 _NEEDS = {
     "torch": ("torch", "timm", "lightning_fabric", "safetensors"),
     "seg": ("torch", "timm", "lightning_fabric", "safetensors", "segmentation_models_pytorch"),
+}
+
+# of the parameters that every trained estimator has; `loop.Recipe.of` reads them
+TRAINING_CONSTRAINTS: dict = {
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "warmup": [Interval(Real, 0, 1, closed="left")],
+    "device": [str],
+    "devices": [Interval(Integral, 1, None, closed="left")],
+    "precision": [StrOptions({"auto", "32-true", "16-mixed", "bf16-mixed"})],
+    "checkpoint_dir": [str, os.PathLike, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
 }
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,11 +32,13 @@ class Placement(NamedTuple):
     original: tuple[int, int]
 
 
-def place(shape: tuple[int, int], size: int) -> Placement:
+def place(shape: tuple[int, ...], size: int) -> Placement:
     """Fit (H, W) into `size` x `size`, aspect kept, centred."""
-    scale = size / max(shape)
-    height, width = (max(1, round(side * scale)) for side in shape)
-    return Placement((size - height) // 2, (size - width) // 2, height, width, tuple(shape))
+    rows, columns = shape[:2]
+    scale = size / max(rows, columns)
+    height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
+    top, left = (size - height) // 2, (size - width) // 2
+    return Placement(top, left, height, width, (rows, columns))
 
 
 def to_square(image: np.ndarray, size: int, channels: int) -> torch.Tensor:
@@ -46,7 +48,7 @@ def to_square(image: np.ndarray, size: int, channels: int) -> torch.Tensor:
         tensor = tensor.expand(3, -1, -1)
     elif channels == 1 and len(tensor) == 3:
         tensor = torch.tensordot(torch.tensor(LUMA), tensor, dims=1)[None]
-    at = place(image.shape[:2], size)
+    at = place(image.shape, size)
     if (at.height, at.width) != at.original:
         # the antialiased kernel does not round to exactly 1 where an image is white
         tensor = _resize(tensor, at).clamp_(0, 1)
@@ -156,7 +158,9 @@ def in_threads(function: Callable[[Key], Value], items: Sequence[Key]) -> list[V
         return list(pool.map(function, items))
 
 
-def ahead(function: Callable[[Key], Value], keys: Iterable[Key], depth: int = 2) -> Iterator[Value]:
+def ahead(
+    function: Callable[[Key], Value], keys: Iterable[Key], depth: int = 2
+) -> Generator[Value, None, None]:
     """`map(function, keys)`, at most `depth` results computed in advance by another thread."""
     waiting: deque[Any] = deque()
     pool = ThreadPoolExecutor(1)
@@ -178,7 +182,7 @@ def batches(
 
     def read(row: int) -> tuple[torch.Tensor, Placement]:
         image = images[row]
-        return to_square(image, size, channels), place(image.shape[:2], size)
+        return to_square(image, size, channels), place(image.shape, size)
 
     def load(rows: range) -> tuple[torch.Tensor, list[Placement]]:
         squares, placements = zip(*in_threads(read, rows), strict=True)

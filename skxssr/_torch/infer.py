@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from skxssr._torch.images import Placement, batches
 from skxssr._torch.loop import resolve_device
 from skxssr.io import Images
 
-__all__ = ["apply", "embed"]
+__all__ = ["apply", "collect"]
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -47,7 +48,7 @@ def apply(
         module.to(home)
 
 
-def embed(module: torch.nn.Module, function: Function, images: Images, **how: object) -> np.ndarray:
-    """The embeddings of all images, (n, d) float32; keywords as for `apply`."""
-    parts = [result.numpy() for result, _ in apply(module, function, images, **how)]  # type: ignore[arg-type]
-    return np.ascontiguousarray(np.concatenate(parts), dtype=np.float32)
+def collect(module: torch.nn.Module, function: Function, images: Images, **how: Any) -> np.ndarray:
+    """The results for all images in one float32 array, C-contiguous; keywords as for `apply`."""
+    parts = [result.numpy() for result, _ in apply(module, function, images, **how)]
+    return np.ascontiguousarray(np.concatenate(parts))

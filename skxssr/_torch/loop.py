@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from lightning_fabric import Fabric
 from timm.optim import param_groups_weight_decay
 
 from skxssr._progress import progress_bar
+from skxssr._torch import TRAINING_CONSTRAINTS
 from skxssr._torch.images import SquareSet, ahead
 from skxssr._torch.weights import digest
 
@@ -51,6 +53,12 @@ class Recipe:
     checkpoint_dir: str | os.PathLike | None = None
     verbose: int = 0
     label: str = "training"
+
+    @classmethod
+    def of(cls, estimator: Any, **rest: Any) -> "Recipe":
+        """The parameters of an estimator that has them all, and the rest."""
+        names = ("batch_size", *TRAINING_CONSTRAINTS.keys() - {"random_state"})
+        return cls(**{name: getattr(estimator, name) for name in names}, **rest)
 
     def identity(self) -> dict[str, Any]:
         """What must not differ between the two halves of an interrupted run."""
@@ -121,7 +129,9 @@ def train(module: torch.nn.Module, data: SquareSet, loss: Loss, recipe: Recipe) 
         strategy="ddp_spawn" if recipe.devices > 1 else "auto",
         precision=_precision(recipe.precision, device),
     )
-    losses, weights = fabric.launch(_run, module, data, loss, recipe)
+    losses, weights = fabric.launch(
+        partial(_run, module=module, data=data, loss=loss, recipe=recipe)
+    )
     module.load_state_dict(weights)
     module.to("cpu").eval()
     return np.asarray(losses)
@@ -223,7 +233,8 @@ class _Checkpoint:
         if differing:
             raise ValueError(
                 f"checkpoint_dir={str(self.path.parent)!r} holds a run that differs in "
-                f"{', '.join(differing)}: pass another folder, or delete {self.path} to start anew"
+                f"{', '.join(differing)}. Pass another folder, or delete {self.path} to start "
+                "anew; to resume a run, random_state must be the same integer"
             )
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from timm.layers import PatchEmbed, build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block
 from torch import nn
@@ -15,7 +14,7 @@ from torchvision.transforms import v2
 
 from skxssr._torch.loop import seeded
 
-__all__ = ["MaskedAutoencoder", "MaskedLoss", "build"]
+__all__ = ["Hider", "MaskedAutoencoder", "MaskedLoss", "build"]
 
 EPS = 1e-6  # added to a patch's variance, as in the reference code
 
@@ -25,6 +24,9 @@ class MaskedAutoencoder(nn.Module):
 
     Shapes in comments: B images, C channels, N patches, V visible ones, p patch size, D width.
     """
+
+    positions: torch.Tensor
+    decoder_positions: torch.Tensor
 
     def __init__(
         self,
@@ -101,21 +103,24 @@ class MaskedAutoencoder(nn.Module):
         tokens = self.encode(images)
         return tokens[:, 0] if pooling == "cls" else tokens[:, 1:].mean(dim=1)
 
-    @torch.inference_mode()
-    def reconstruct(
-        self, images: torch.Tensor, noise: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The images with masked patches gray, and with masked patches as guessed."""
+    def reconstruct(self, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """(B, 3, C, S, S): the images, with hidden patches gray, with hidden patches guessed.
+
+        The network guesses normalised patches; they get the mean and deviation of the true patch.
+        """
         guess, mask = self.guess(images, noise)
         patches = patchify(images, self.patch_size)
         _, mean, std = normalise(patches)
+        gray = torch.full_like(patches, 0.5)
         guessed = (guess.float() * std + mean).clamp(0, 1)
-        where = mask[..., None]
         channels, grid = images.shape[1], self.patch_embed.grid_size
-        return tuple(  # type: ignore[return-value]
-            unpatchify(torch.where(where, filling, patches), self.patch_size, channels, grid)
-            for filling in (torch.tensor(0.5), guessed)
-        )
+        shown = [
+            unpatchify(
+                torch.where(mask[..., None], filling, patches), self.patch_size, channels, grid
+            )
+            for filling in (gray, guessed)
+        ]
+        return torch.stack([images, *shown], dim=1)
 
     @property
     def n_patches(self) -> int:
@@ -133,7 +138,7 @@ def build(seed: int, **sizes: Any) -> MaskedAutoencoder:
 
 
 def _blocks(dim: int, depth: int, heads: int) -> nn.Sequential:
-    norm = partial(nn.LayerNorm, eps=EPS)
+    norm: Any = partial(nn.LayerNorm, eps=EPS)
     return nn.Sequential(*(Block(dim, heads, qkv_bias=True, norm_layer=norm) for _ in range(depth)))
 
 
@@ -164,8 +169,19 @@ def normalise(patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.
     return (patches - mean) / std, mean, std
 
 
+class Hider:
+    """Noise that decides which patches of a batch to hide, from a seed."""
+
+    def __init__(self, module: MaskedAutoencoder, seed: int) -> None:
+        self.n_patches, self.generator = module.n_patches, torch.Generator().manual_seed(int(seed))
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        noise = torch.rand(len(images), self.n_patches, generator=self.generator)
+        return noise.to(images.device)
+
+
 class MaskedLoss:
-    """The loss of one training step: crops and mirrors a little if told to, then masks."""
+    """The loss of one training step: crops a little if told to, then masks."""
 
     def __init__(self, image_size: int, n_patches: int, augment: bool) -> None:
         self.n_patches = n_patches

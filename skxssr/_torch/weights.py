@@ -1,6 +1,6 @@
 """A fitted estimator on disk: weights as safetensors, everything else as JSON; no pickle.
 
-Imports torch and safetensors.
+Imports torch, safetensors and scikit-learn.
 """
 
 import hashlib
@@ -9,15 +9,21 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import safetensors.torch
 import torch
+from sklearn.base import BaseEstimator
 
 from skxssr._version import __version__
 
-__all__ = ["digest", "load_folder", "save_folder", "versions"]
+__all__ = ["digest", "load_estimator", "save_estimator"]
+
+# how and where a model was trained says nothing about the machine that loads it
+RUN_ONLY = {"device", "devices", "checkpoint_dir", "verbose", "init_from"}
+
+Estimator = TypeVar("Estimator", bound=BaseEstimator)
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
@@ -31,7 +37,7 @@ def _bytes(module: torch.nn.Module) -> bytes:
 
 
 def digest(module: torch.nn.Module) -> str:
-    """SHA-256 of the weights, as `save_folder` writes them to a file."""
+    """SHA-256 of the weights, as `save_estimator` writes them to a file."""
     return hashlib.sha256(_bytes(module)).hexdigest()
 
 
@@ -42,32 +48,40 @@ def versions() -> dict[str, str]:
     return made | {name: version(name) for name in packages}
 
 
-def save_folder(path: str | os.PathLike, module: torch.nn.Module, config: dict[str, Any]) -> None:
+def save_estimator(path: str | os.PathLike, estimator: Any, fitted: dict[str, Any]) -> None:
     """Write `weights.safetensors` and `config.json` into the folder `path`, made if need be."""
-    folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = _bytes(module)
-    config = config | {
+    params = estimator.get_params(deep=False)
+    if not isinstance(params["random_state"], int):
+        params["random_state"] = None  # a generator has no place in JSON; `seed_` is what it gave
+    weights = _bytes(estimator.module_)
+    config = {
+        "class": type(estimator).__name__,
+        "params": {name: value for name, value in params.items() if name not in RUN_ONLY},
+        "fitted": fitted | {"loss_curve_": estimator.loss_curve_},
         "versions": versions(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     text = json.dumps(config, indent=1, default=_plain) + "\n"
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(weights)
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
-def load_folder(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The configuration and the tensors that `save_folder` wrote for an estimator named `kind`."""
-    folder = Path(path)
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
+def load_estimator(
+    path: str | os.PathLike, kind: type[Estimator]
+) -> tuple[Estimator, dict[str, Any], dict[str, torch.Tensor]]:
+    """The estimator, not yet fitted, with its fitted values and weights, all checked."""
+    folder, name = Path(path), kind.__name__
+    for file in (CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
             raise FileNotFoundError(
-                f"{folder} holds no {name}: path must be a folder that {kind}.save wrote"
+                f"{folder} holds no {file}: path must be a folder that {name}.save wrote"
             )
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    if config.get("class") != kind:
+    if config.get("class") != name:
         raise ValueError(
-            f"{folder} holds a {config.get('class')}, not a {kind}: load it with "
+            f"{folder} holds a {config.get('class')}, not a {name}: load it with "
             f"{config.get('class')}.load"
         )
     weights = (folder / WEIGHTS).read_bytes()
@@ -77,7 +91,9 @@ def load_folder(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dic
             f"{folder / WEIGHTS} has SHA-256 {found}, but {CONFIG} says "
             f"{config['weights_sha256']}: the file is damaged or from another model; save it anew"
         )
-    return config, safetensors.torch.load(weights)
+    estimator = kind(**config["params"])
+    estimator._validate_params()
+    return estimator, config["fitted"], safetensors.torch.load(weights)
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,9 @@ __all__ = ["Embedder", "as_embedder"]
 class Embedder(nn.Module):
     """Images in [0, 1] (B, C, S, S) to vectors (B, d)."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, network: nn.Module, mean: Any, std: Any, in_channels: int) -> None:
         super().__init__()
         self.network = network
@@ -42,21 +45,24 @@ def as_embedder(
 ) -> Embedder:
     """Wrap a module, or the timm model of that name without its classifier."""
     if isinstance(module, str):
-        if not timm.is_model(module):
-            near = timm.list_models(f"*{module.partition('.')[0].partition('_')[0]}*")[:5]
-            raise ValueError(
-                f"module={module!r} is no timm model. "
-                + (f"Near it: {', '.join(near)}" if near else "timm.list_models() names them all")
-            )
-        with seeded(0, torch.device("cpu")):  # without pretrained weights: always the same ones
-            network = timm.create_model(
-                module, pretrained=pretrained, num_classes=0, in_chans=in_channels
-            )
+        network = _timm_model(module, in_channels, pretrained)
         mean = network.pretrained_cfg.get("mean") if mean is None else mean
         std = network.pretrained_cfg.get("std") if std is None else std
-        module = network
-    mean, std = (0.0 if mean is None else mean), (1.0 if std is None else std)
-    return Embedder(module, mean, std, in_channels)
+    else:
+        network = module
+    mean = 0.0 if mean is None else mean
+    return Embedder(network, mean, 1.0 if std is None else std, in_channels)
+
+
+def _timm_model(name: str, in_channels: int, pretrained: bool) -> Any:
+    if not timm.is_model(name):
+        near = timm.list_models(f"{name.partition('.')[0].partition('_')[0]}*")[:5]
+        raise ValueError(
+            f"module={name!r} is no timm model. "
+            + (f"Near it: {', '.join(near)}" if near else "timm.list_models() names them all")
+        )
+    with seeded(0, torch.device("cpu")):  # without pretrained weights: always the same ones
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, in_chans=in_channels)
 
 
 def _per_channel(name: str, values: Any, in_channels: int) -> torch.Tensor:

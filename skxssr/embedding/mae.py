@@ -10,11 +10,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skxssr._torch import backend
+from skxssr._torch import TRAINING_CONSTRAINTS, backend
 from skxssr.embedding._base import ImageEmbedder
 from skxssr.io import Images
 
 __all__ = ["MAEEmbedder", "Reconstruction"]
+
+# With steps=None: enough for a small set to be learned, and for a large one to be seen in full.
+MIN_STEPS = 500
+MIN_EPOCHS = 10
 
 
 class Reconstruction(NamedTuple):
@@ -36,6 +40,132 @@ class Reconstruction(NamedTuple):
 
 
 class MAEEmbedder(ImageEmbedder):
+    """Embeddings from a masked autoencoder (ViT-MAE) trained on the images it is fitted on.
+
+    An image is cut into patches, three quarters of them are hidden, and a small vision transformer
+    learns to guess the hidden ones from the rest, without any label. An embedding is the mean of
+    the encoder's patch tokens when nothing is hidden.
+
+    The defaults are for some hundred gray films on a CPU: 138 films of 256 x 256 take about 2
+    minutes on two cores. For many images and a GPU, raise `image_size`, `embed_dim` and `depth`
+    (a ViT-B is ``image_size=224, embed_dim=768, depth=12, num_heads=12, decoder_dim=512,
+    decoder_depth=8``).
+
+    Parameters
+    ----------
+    image_size : int, default=128
+        Side of the square in pixels that images are resized to, aspect kept, the rest black.
+        A multiple of `patch_size`.
+    patch_size : int, default=16
+        Side of a patch in pixels.
+    embed_dim : int, default=192
+        Width of the encoder and of the embedding. Divisible by 4 and by `num_heads`, as is
+        `decoder_dim`.
+    depth : int, default=6
+        Transformer blocks of the encoder.
+    num_heads : int, default=6
+        Attention heads per block, in encoder and decoder.
+    decoder_dim : int, default=96
+        Width of the decoder, which is not used after training.
+    decoder_depth : int, default=2
+        Transformer blocks of the decoder.
+    mask_ratio : float, default=0.75
+        Share of the patches hidden in training, in (0, 1); the paper's best.
+    pooling : {"mean", "cls"}, default="mean"
+        Mean of the patch tokens, or the class token, which no loss trains directly.
+    augment : bool, default=True
+        Train on random crops of 50 to 100% of the image's area, the paper's only augmentation
+        (there 20 to 100%). No mirroring: which side the heart is on is worth knowing.
+    steps : int or None, default=None
+        Training steps (batches). None: 500, or ten times through the images if that is more.
+        Epochs would give a small data set few steps and a large one needlessly many.
+    batch_size : int, default=64
+        Images per step, and per batch in `transform`. Smaller sets fill it with repeats.
+    learning_rate : float, default=1e-3
+        Peak learning rate of AdamW (betas 0.9 and 0.95), reached after the warm-up and followed by
+        half a cosine to zero.
+    weight_decay : float, default=0.05
+        On weight matrices; none on biases and norms.
+    warmup : float, default=0.1
+        Share of the steps with linearly rising learning rate.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:1", "mps"; "auto" takes a GPU where there is one.
+    devices : int, default=1
+        How many GPUs train together, in processes that end with the training; `batch_size` is
+        shared among them. A script then needs ``if __name__ == "__main__":``.
+    precision : {"auto", "32-true", "bf16-mixed", "16-mixed"}, default="auto"
+        Of training; "auto" is mixed on a CUDA device and 32 bit elsewhere. `transform` always
+        works in 32 bit.
+    checkpoint_dir : path or None, default=None
+        Folder for the state of the training, written once a minute, at the end, and on Ctrl-C.
+        Fitting again with the same parameters, images and folder goes on where it stopped, and
+        gives the weights of an undisturbed run bit for bit (not with "16-mixed").
+    random_state : int, RandomState instance or None, default=None
+        Decides weights, order, crops and masks. torch's global generator is left as it was.
+    verbose : int, default=0
+        Above 0 a progress bar with the loss is shown.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The network, on the CPU, in eval mode.
+    n_channels_ : int
+        1, or 3 if an image had colour (of 16 evenly spaced ones). Gray images given to a colour
+        model are repeated, colour images given to a gray model become luma.
+    n_features_out_ : int
+        `embed_dim`.
+    loss_curve_ : ndarray of shape (n_steps,)
+        The loss of each step; 1 is what guessing each patch's mean gives.
+    seed_ : int
+        What `random_state` gave.
+    weights_sha256_ : str
+        Of the weights; also the checksum of the file that `save` writes.
+
+    Raises
+    ------
+    ValueError
+        In `fit`: sizes that do not divide, a device that is not there, a checkpoint of another
+        run; in every method: no images, or images that `skxssr.io.Images` refuses.
+    ImageReadError
+        A file cannot be decoded; it is named.
+    FloatingPointError
+        The loss is no longer finite: the learning rate is too high.
+    MissingExtraError
+        torch, timm, lightning-fabric or safetensors is not installed (extra "torch").
+
+    See Also
+    --------
+    TorchEmbedder : A network that is trained already.
+    SMPSegmenter : Its companion for masks, on the same training loop.
+    skxssr.io.Images : The forms images may have.
+
+    Notes
+    -----
+    The loss is the squared error over hidden patches, whose pixels are first brought to mean 0 and
+    deviation 1 within each patch. Positional embeddings are fixed sines and cosines. Crops and
+    sizes differ from the paper's because the data are thousands of times fewer.
+
+    The same images, parameters and seed give the same bytes on the same machine with the same
+    number of threads. Files are decoded once if all squares fit in 1 GiB, else once per epoch.
+
+    References
+    ----------
+    .. [1] K. He, X. Chen, S. Xie, Y. Li, P. Dollar, R. Girshick, "Masked autoencoders are scalable
+       vision learners", CVPR 2022. :arxiv:`2111.06377`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxssr import MAEEmbedder
+    >>> images = np.random.default_rng(0).random((6, 32, 40))
+    >>> embedder = MAEEmbedder(
+    ...     image_size=32, patch_size=8, embed_dim=24, depth=1, num_heads=2, decoder_dim=16,
+    ...     steps=3, batch_size=4, random_state=0,
+    ... )
+    >>> embedder.fit_transform(images).shape
+    (6, 24)
+    """
+
     def __init__(
         self,
         *,
@@ -96,42 +226,36 @@ class MAEEmbedder(ImageEmbedder):
         "augment": ["boolean"],
         "steps": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "warmup": [Interval(Real, 0, 1, closed="left")],
-        "device": [str],
-        "devices": [Interval(Integral, 1, None, closed="left")],
-        "precision": [StrOptions({"auto", "32-true", "16-mixed", "bf16-mixed"})],
-        "checkpoint_dir": [str, os.PathLike, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        **TRAINING_CONSTRAINTS,
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, images: Any, y: Any = None) -> Self:
+        """Train on images.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
+            As for `skxssr.io.Images`; the source site's, usually. One is enough.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        MAEEmbedder
+            Itself.
+        """
         self._check_sizes()
         torch_images = backend("images", caller="MAEEmbedder")
         mae = backend("mae", caller="MAEEmbedder")
         loop = backend("loop", caller="MAEEmbedder")
         images = Images(images)
-        steps = self.steps or max(1000, 10 * -(-len(images) // self.batch_size))
+        steps = self.steps or max(MIN_STEPS, MIN_EPOCHS * -(-len(images) // self.batch_size))
         seed = int(check_random_state(self.random_state).randint(2**31))
         channels = torch_images.count_channels(images)
         data = torch_images.SquareSet(images, self.image_size, channels)
-        recipe = loop.Recipe(
-            steps=steps,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            warmup=self.warmup,
-            betas=(0.9, 0.95),
-            seed=seed,
-            device=self.device,
-            devices=self.devices,
-            precision=self.precision,
-            checkpoint_dir=self.checkpoint_dir,
-            verbose=self.verbose,
-            label="masked autoencoder",
+        recipe = loop.Recipe.of(
+            self, steps=steps, seed=seed, betas=(0.9, 0.95), label="masked autoencoder"
         )
         module = self._build(channels, seed)
         loss = mae.MaskedLoss(self.image_size, module.n_patches, self.augment)
@@ -140,11 +264,99 @@ class MAEEmbedder(ImageEmbedder):
         return self
 
     def transform(self, images: Any) -> np.ndarray:
+        """Embed images.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
+            Of any size, gray or colour; read in batches.
+
+        Returns
+        -------
+        ndarray of shape (n, embed_dim), float32
+            C-contiguous. Does not depend on `batch_size` beyond rounding.
+        """
+        return self._apply(images, lambda squares: self.module_.embed(squares, self.pooling))
+
+    def reconstruct(self, images: Any, *, random_state: Any = 0) -> Reconstruction:
+        """Hide patches and guess them, to look at what was learned.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
+            A few: all results are in memory at once.
+        random_state : int, RandomState instance or None, default=0
+            Decides which patches are hidden.
+
+        Returns
+        -------
+        Reconstruction
+            `original`, `masked` and `reconstruction`. A guessed patch is given the mean and
+            deviation of the true one, since the network guesses normalised patches.
+        """
         check_is_fitted(self)
-        infer = backend("infer", caller="MAEEmbedder")
-        return infer.embed(
+        hide = backend("mae", caller="MAEEmbedder").Hider(
+            self.module_, check_random_state(random_state).randint(2**31)
+        )
+        shown = self._apply(
+            images, lambda squares: self.module_.reconstruct(squares, hide(squares))
+        )
+        shown = shown.transpose(1, 0, 3, 4, 2)
+        return Reconstruction(*(shown[..., 0] if self.n_channels_ == 1 else shown))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted embedder into a folder, without pickle.
+
+        Parameters
+        ----------
+        path : path
+            A folder, made if need be. It gets `weights.safetensors` and `config.json`
+            (parameters, versions, loss curve, SHA-256 of the weights).
+
+        See Also
+        --------
+        load : The way back.
+        """
+        check_is_fitted(self)
+        backend("weights", caller="MAEEmbedder").save_estimator(
+            path, self, {"n_channels_": self.n_channels_, "seed_": self.seed_}
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read what `save` wrote; safe on files from strangers, since nothing is unpickled.
+
+        Parameters
+        ----------
+        path : path
+            The folder.
+
+        Returns
+        -------
+        MAEEmbedder
+            Fitted. `device`, `devices`, `checkpoint_dir` and `verbose` have their defaults.
+
+        Raises
+        ------
+        FileNotFoundError
+            The folder or one of its two files is missing.
+        ValueError
+            It holds another estimator, or weights that do not match their SHA-256.
+        """
+        weights = backend("weights", caller="MAEEmbedder")
+        embedder, fitted, state = weights.load_estimator(path, cls)
+        embedder._check_sizes()
+        module = embedder._build(fitted["n_channels_"], 0)
+        module.load_state_dict(state)
+        losses = np.array(fitted["loss_curve_"])
+        embedder._set_fitted(module.eval(), fitted["n_channels_"], fitted["seed_"], losses)
+        return embedder
+
+    def _apply(self, images: Any, function: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return backend("infer", caller="MAEEmbedder").collect(
             self.module_,
-            lambda squares: self.module_.embed(squares, self.pooling),
+            function,
             Images(images),
             size=self.image_size,
             channels=self.n_channels_,

@@ -1,4 +1,4 @@
-"""`TorchEmbedder`, any network as an embedder. Imports scikit-learn; `_torch` only inside methods."""
+"""`TorchEmbedder`, any network. Imports scikit-learn; `_torch` only inside methods."""
 
 from numbers import Integral
 from typing import Any, Self
@@ -72,7 +72,7 @@ class TorchEmbedder(ImageEmbedder):
         return self._embed(self.module_, Images(images))
 
     def _embed(self, module: Any, images: Images) -> np.ndarray:
-        return backend("infer", caller="TorchEmbedder").embed(
+        return backend("infer", caller="TorchEmbedder").collect(
             module,
             module,
             images,

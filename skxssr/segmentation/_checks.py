@@ -1,0 +1,66 @@
+"""What a segmenter refuses, and why. Imports numpy, scikit-learn's validation and `skxssr.io`."""
+
+import os
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skxssr.io import Images, Masks
+
+__all__ = ["check_harmless", "check_init_from", "check_pairs", "stack"]
+
+
+def check_pairs(images: Images, masks: Masks) -> None:
+    """As many masks as images."""
+    if len(images) != len(masks):
+        raise ValueError(
+            f"there are {len(images)} images and {len(masks)} masks: give one mask for each image"
+        )
+
+
+def check_init_from(segmenter: Any, channels: int, classes: np.ndarray) -> None:
+    """The weights of `segmenter.init_from` fit `segmenter`, for such images and masks."""
+    start = segmenter.init_from
+    check_is_fitted(start)
+    names = ("arch", "encoder_name", "arch_kwargs")
+    theirs: dict[str, Any] = {name: getattr(start, name) for name in names}
+    ours: dict[str, Any] = {name: getattr(segmenter, name) for name in names}
+    theirs |= {"channels": start.n_channels_, "classes": start.classes_.tolist()}
+    ours |= {"channels": channels, "classes": classes.tolist()}
+    if len(theirs["classes"]) == len(ours["classes"]) == 2:
+        theirs["classes"] = ours["classes"]  # foreground is foreground, 1 or 255
+    differing = [
+        f"{name} ({theirs[name]!r} there, {ours[name]!r} here)"
+        for name in ours
+        if _plain(theirs[name]) != _plain(ours[name])
+    ]
+    if differing:
+        raise ValueError(
+            f"init_from has other {' and '.join(differing)}: its weights do not fit. Give both the "
+            "same parameters and the same kind of images and masks"
+        )
+
+
+def check_harmless(segmenter: Any, path: str | os.PathLike) -> None:
+    """Refuse a configuration that would make timm read further files or download."""
+    kwargs = segmenter.arch_kwargs or {}
+    strange = [key for key in kwargs if key.startswith(("checkpoint", "pretrained", "cache"))]
+    strange += [name for name in (segmenter.encoder_name, segmenter.arch) if set(name) & set(":/")]
+    if strange:
+        raise ValueError(
+            f"{os.fspath(path)} was not loaded: its configuration names {', '.join(strange)}, "
+            "which could make the network read other files"
+        )
+
+
+def stack(arrays: list[np.ndarray]) -> "np.ndarray | list[np.ndarray]":
+    """One array if all shapes are equal, else the list."""
+    return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
+
+
+def _plain(value: Any) -> Any:
+    """Lists for tuples, so that a model compares equal to itself read from JSON."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
