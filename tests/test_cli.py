@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,20 @@ import skxssr
 from skxssr.cli import build_parser, main
 from skxssr.datasets import make_phantoms
 from skxssr.embedding import MAEEmbedder
+
+SKXSSR = str(Path(sys.executable).with_name("skxssr"))
+WITHOUT_TORCH = """
+import sys
+
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NotInstalled())
+from skxssr.cli import main
+sys.exit(main())
+"""
 
 
 @pytest.fixture
@@ -31,9 +46,9 @@ def command(folders, *more):
 
 
 def test_version_and_help_in_a_process_of_their_own():
-    version = subprocess.run(["skxssr", "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run([SKXSSR, "--version"], capture_output=True, text=True, check=True)
     assert version.stdout.strip() == f"skxssr {skxssr.__version__}"
-    shown = subprocess.run(["skxssr", "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run([SKXSSR, "--help"], capture_output=True, text=True, check=True)
     assert "never use them as a test set" in shown.stdout
 
 
@@ -97,11 +112,8 @@ def test_ctrl_c_says_where_the_work_is(folders, capsys, monkeypatch):
 
 
 def test_a_core_without_torch_says_which_extra(folders):
-    script = (
-        "import sys; sys.modules['torch'] = None; from skxssr.cli import main; sys.exit(main())"
-    )
     run = subprocess.run(
-        [sys.executable, "-c", script, *command(folders, "--budget", "2")],
+        [sys.executable, "-c", WITHOUT_TORCH, *command(folders, "--budget", "2")],
         capture_output=True,
         text=True,
         check=False,
