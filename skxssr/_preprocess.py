@@ -29,6 +29,11 @@ def _fit_rows(X: np.ndarray) -> np.ndarray:
     return np.asarray(X[evenly_spaced(len(X), MAX_FIT_ROWS)], dtype=np.float64, order="C")
 
 
+def _mean(X: np.ndarray) -> np.ndarray:
+    """Mean of each column, exact where the column is constant."""
+    return X[0] + (X - X[0]).mean(axis=0)
+
+
 def _spread(X: np.ndarray, center: np.ndarray) -> np.ndarray:
     """Deviation of each column about `center`; 0 where only rounding makes it differ from 0."""
     deviation = np.sqrt(np.mean((X - center) ** 2, axis=0))
@@ -60,10 +65,10 @@ def fit_scale_and_pca(source: np.ndarray | None, target: np.ndarray) -> Transfor
     making the largest entry of each axis positive.
     """
     sides = [_fit_rows(target)] if source is None else [_fit_rows(source), _fit_rows(target)]
-    center = np.mean([side.mean(axis=0) for side in sides], axis=0)
+    center = np.mean([_mean(side) for side in sides], axis=0)
     pooled = np.sqrt(np.mean([_spread(side, center) ** 2 for side in sides], axis=0))
     first = sides[0]
-    scale = np.maximum(_spread(first, first.mean(axis=0)), _SCALE_FLOOR * pooled)
+    scale = np.maximum(_spread(first, _mean(first)), _SCALE_FLOOR * pooled)
     scale[scale == 0.0] = 1.0
 
     stacked = np.vstack([(side - center) / scale / np.sqrt(len(side)) for side in sides])

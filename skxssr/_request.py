@@ -4,7 +4,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import column_or_1d
 
 from skxssr._quota import Request
 
@@ -26,7 +25,7 @@ def check_budget(budget: Any, n: int) -> int:
     return max(1, int(np.floor(float(budget) * n + 1e-9)))
 
 
-def _rows(value: Any, n: int, name: str) -> np.ndarray:
+def check_rows(value: Any, n: int, name: str) -> np.ndarray:
     """Row indices, in the order given, from indices or a boolean mask."""
     value = np.asarray(value)
     if value.dtype == bool:
@@ -55,13 +54,25 @@ def _rows(value: Any, n: int, name: str) -> np.ndarray:
     return value.astype(np.intp)
 
 
-def _groups(groups: Any, n: int) -> np.ndarray:
-    groups = column_or_1d(groups)
-    if len(groups) != n:
+def _column(value: Any, n: int, name: str) -> np.ndarray:
+    """One entry a row; a table of one column is taken as that column."""
+    value = np.asarray(value)
+    if value.ndim == 2 and value.shape[1] == 1:
+        value = value[:, 0]
+    if value.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional. Got an array of shape {value.shape}.")
+    if len(value) != n:
         raise ValueError(
-            f"groups has {len(groups)} entries, but the pool has {n} rows: pass one each."
+            f"{name} has {len(value)} entries, but the pool has {n} rows: pass one each."
         )
+    return value
+
+
+def _groups(groups: Any, n: int) -> np.ndarray:
+    groups = _column(groups, n, "groups")
     try:
+        if (groups != groups).any():
+            raise TypeError("NaN is in no group")
         return np.unique(groups, return_inverse=True)[1]
     except TypeError as error:
         raise ValueError(
@@ -70,12 +81,17 @@ def _groups(groups: Any, n: int) -> np.ndarray:
         ) from error
 
 
-def _weight(weight: Any, n: int) -> np.ndarray:
+def check_weight(weight: Any, n: int) -> np.ndarray:
+    """Demand of each row as float64; 1 each by default."""
     if weight is None:
         return np.ones(n)
-    weight = column_or_1d(weight).astype(np.float64)
-    if len(weight) != n:
-        raise ValueError(f"sample_weight has {len(weight)} entries, but the pool has {n} rows.")
+    weight = _column(weight, n, "sample_weight")
+    try:
+        weight = weight.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"sample_weight must hold numbers. Got an array of dtype {weight.dtype} instead."
+        ) from error
     if not np.isfinite(weight).all() or (weight < 0).any():
         bad = weight[~(np.isfinite(weight) & (weight >= 0))][0]
         raise ValueError(f"sample_weight must be finite and at least 0. It holds {bad}.")
@@ -104,11 +120,11 @@ def check_request(
         Any argument is out of its range; the message names the value and the limit, and for a
         budget that cannot be met the largest that can.
     """
-    labeled = _rows([] if labeled is None else labeled, n, "labeled")
+    labeled = check_rows([] if labeled is None else labeled, n, "labeled")
     free = np.ones(n, dtype=bool)
     if candidates is not None:
         free[:] = False
-        free[_rows(candidates, n, "candidates")] = True
+        free[check_rows(candidates, n, "candidates")] = True
     free[labeled] = False
     if max_per_group is not None:
         if groups is None:
@@ -127,14 +143,17 @@ def check_request(
         candidates=np.flatnonzero(free),
         groups=None if groups is None else _groups(groups, n),
         max_per_group=None if max_per_group is None else int(max_per_group),
-        weight=_weight(sample_weight, n),
+        weight=check_weight(sample_weight, n),
     )
     feasible = request.feasible()
     if request.budget > feasible:
+        remedy = (
+            f"Lower the budget to {feasible} or less." if feasible else "Nothing can be picked."
+        )
         capped = "" if max_per_group is None else f" and max_per_group={max_per_group}"
         raise ValueError(
             f"budget={budget!r} asks for {request.budget} rows, but at most {feasible} can be "
             f"picked: the pool has {n} rows, {len(labeled)} of them labelled, "
-            f"{len(request.candidates)} candidates{capped}. Lower the budget to {feasible} or less."
+            f"{len(request.candidates)} candidates{capped}. {remedy}"
         )
     return request

@@ -79,11 +79,12 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         """
         X = validate_data(self, X, dtype=_FLOATS, order="C")
         _check_magnitude(X, "source")
+        fitted = {"source_": X}
+        if self.preprocess not in ("auto", None):
+            fitted["preprocess_"] = clone(self.preprocess).fit(X)
         for name in ("selection_", "preprocess_"):
             self.__dict__.pop(name, None)
-        if self.preprocess not in ("auto", None):
-            self.preprocess_ = clone(self.preprocess).fit(X)
-        self.source_ = X
+        self.__dict__.update(fitted)
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -157,13 +158,6 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         start = time.perf_counter()
         source_z, target_z = self._preprocess(source, X)
         seconds = time.perf_counter() - start
-        if len(X) > 1 and (target_z[:1] == target_z[1:2]).all() and (target_z == target_z[0]).all():
-            warnings.warn(
-                f"All {len(X)} rows are equal after preprocessing, so any pick is as good as any "
-                "other: the lowest indices are returned. Check the embeddings.",
-                SkxssrWarning,
-                stacklevel=2,
-            )
         record = self._select(source_z, target_z, request)
         self.selection_ = replace(
             record,
@@ -187,7 +181,9 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         elif self.preprocess == "auto":
             transform = fit_scale_and_pca(source, X)
         else:
-            fitted = clone(self.preprocess).fit(X) if source is None else self.preprocess_
+            fitted = self.__dict__.get("preprocess_")
+            if source is None or fitted is None:  # never fitted, or `preprocess` was set later
+                fitted = clone(self.preprocess).fit(X if source is None else source)
 
             def transform(rows: np.ndarray) -> np.ndarray:
                 return check_array(
@@ -200,6 +196,13 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
             return normalize_rows(rows) if self.metric == "cosine" else rows
 
         target = prepare(X)
+        if len(target) > 1 and (target[0] == target[1]).all() and (target == target[0]).all():
+            warnings.warn(
+                f"All {len(target)} rows are equal after preprocessing, so any pick is as good as "
+                "any other: the lowest indices are returned. Check the embeddings.",
+                SkxssrWarning,
+                stacklevel=3,
+            )
         if source is None:
             return None, target
         source = prepare(source)

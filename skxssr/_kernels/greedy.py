@@ -16,7 +16,7 @@ _BLOCK = 256  # demand points handled together: their distances stay in the firs
 _LOG2E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
-_POWER_OF_2 = 0.5 ** np.arange(1100.0)
+_POWER_OF_2 = np.ldexp(1.0, -np.arange(1100))  # exact, as a power function need not be
 
 # A stale score is a bound; the margin covers a power function that is not monotone to the last bit.
 _MARGIN = 1.0 + 1e-12

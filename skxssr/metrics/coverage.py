@@ -1,18 +1,22 @@
-"""How well a selection covers a pool, label-free; always a loss. Imports `_kernels` only."""
+"""How well a selection covers a pool, label-free; a loss. Imports `_kernels` and `_request`."""
 
 import numpy as np
 from sklearn.utils import check_array
 
 from skxssr._kernels.distances import lower_to_point
 from skxssr._kernels.greedy import cover
+from skxssr._request import check_rows, check_weight
 from skxssr._threads import over_blocks
 
 COVERAGE_LOSSES = ("mean_distance", "radius", "kernel")
 
 
 def precision_of(bandwidth: float) -> float:
-    """1 / (2 h^2) as the kernels take it; a bandwidth of 0 (exact matches only) is -1."""
-    return 0.5 / bandwidth**2 if bandwidth > 0 else -1.0
+    """1 / (2 h^2) as the kernels take it; a bandwidth of 0 (exact matches only) is -1.
+
+    So is one whose square is too small to divide by.
+    """
+    return 0.5 / bandwidth**2 if bandwidth > 1e-150 else -1.0
 
 
 def coverage_curve(
@@ -76,7 +80,7 @@ def coverage_loss(
     ----------
     X : array-like of shape (n_samples, n_features)
         The pool, in the space in which distances are meant.
-    selected : array-like of int
+    selected : array-like of int, or boolean mask of shape (n_samples,)
         Rows that cover, at least one.
     kind : {"mean_distance", "radius", "kernel"}, default="mean_distance"
         "mean_distance" is the mean distance of a row to the nearest selected one (the k-median
@@ -95,7 +99,8 @@ def coverage_loss(
     Raises
     ------
     ValueError
-        `kind` is unknown, `selected` is empty, or "kernel" has no bandwidth.
+        `kind` is unknown, `selected` is empty or out of range, `sample_weight` is negative or of
+        the wrong length, or "kernel" has no bandwidth.
 
     References
     ----------
@@ -116,9 +121,9 @@ def coverage_loss(
     if kind == "kernel" and (bandwidth is None or not bandwidth > 0):
         raise ValueError(f"kind='kernel' needs a positive bandwidth. Got {bandwidth!r} instead.")
     X = check_array(X, dtype=[np.float64, np.float32], order="C", input_name="X")
-    selected = np.asarray(selected, dtype=np.intp)
+    selected = check_rows(selected, len(X), "selected")
     if selected.size == 0:
         raise ValueError("selected is empty: coverage needs at least one row.")
-    weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    weight = check_weight(sample_weight, len(X))
     curve = coverage_curve(X, weight, X[:0], X[selected], kind=kind, bandwidth=bandwidth or 0.0)
     return float(curve[-1])

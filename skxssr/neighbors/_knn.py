@@ -69,13 +69,11 @@ def kneighbors(
     if approximate:
         neighbors = _approximate(rows, data, wanted, itself, random_state)
     else:
+        # The library expands |x - y|^2 into products, which cancel far from the origin.
+        center = np.median(data, axis=0).astype(np.float64)
         with threadpool_limits(effective_n_jobs(n_jobs)):
-            search = NearestNeighbors(n_neighbors=wanted, algorithm="brute").fit(
-                data.astype(np.float64, copy=False)
-            )
-            neighbors = search.kneighbors(
-                rows.astype(np.float64, copy=False), return_distance=False
-            )
+            search = NearestNeighbors(n_neighbors=wanted, algorithm="brute").fit(data - center)
+            neighbors = search.kneighbors(rows - center, return_distance=False)
     if itself:
         neighbors = _without_itself(neighbors)
     distances = np.empty(neighbors.shape)

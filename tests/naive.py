@@ -1,0 +1,210 @@
+"""Slow, plainly written float64 twins of everything the selectors compute, as the method states it.
+
+Written from the description of the method, not from the kernels: whole distance matrices, one list
+of rows, one `max`. Nothing here is fast and nothing here imports skxssr.
+"""
+
+import math
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+
+
+def squared_distances(A, B):
+    """All squared distances between rows of A and rows of B, added feature by feature."""
+    A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
+    out = np.zeros((len(A), len(B)))
+    for j in range(A.shape[1]):
+        out += (A[:, j][:, None] - B[:, j][None, :]) ** 2
+    return out
+
+
+def distances(A, B):
+    return np.sqrt(squared_distances(A, B))
+
+
+def gaussian(squared, h):
+    """exp(-d^2 / (2 h^2)); with h = 0 only exact matches count."""
+    if h == 0:
+        return (squared == 0).astype(np.float64)
+    return np.exp(-squared / (2 * h * h))
+
+
+def neighbor_distances(X, k):
+    """Distances of each row to its k nearest others, ascending."""
+    D = distances(X, X)
+    np.fill_diagonal(D, np.inf)
+    return np.sort(D, axis=1)[:, :k]
+
+
+def bandwidth(X, k):
+    """Twice the median distance to the k-th neighbour, of those that are positive; 0 if none is."""
+    reach = [row[-1] for row in neighbor_distances(X, k) if k and row[-1] > 0]
+    return 2 * float(np.median(reach)) if reach else 0.0
+
+
+def default_k(m, total):
+    return int(min(20, max(5, math.floor(m / total / 2 + 0.5))))
+
+
+def typicality(X, k):
+    """Rank r of 1 / mean distance to the k nearest rows as (r + 1) / n; ties share the highest."""
+    spread = neighbor_distances(X, k).mean(axis=1) if k else np.zeros(len(X))
+    return np.array([(spread >= s).sum() for s in spread]) / len(X)
+
+
+def novelty(X, source, k):
+    return np.sort(distances(X, source), axis=1)[:, : min(k, len(source))].mean(axis=1)
+
+
+def diameter(X):
+    """Diversity before anything is picked: twice the largest distance to the mean."""
+    X = np.asarray(X, dtype=np.float64)
+    return 2 * distances(X, X.mean(axis=0)[None]).max()
+
+
+def coverage_loss(X, chosen, *, kind="mean_distance", h=0.0, weight=None):
+    """How badly the rows `chosen` cover X."""
+    weight = np.ones(len(X)) if weight is None else np.asarray(weight, dtype=np.float64)
+    squared = squared_distances(X, X[list(chosen)])
+    if kind == "kernel":
+        return 1 - (weight * gaussian(squared, h).max(axis=1)).sum() / weight.sum()
+    nearest = np.sqrt(squared.min(axis=1))
+    if kind == "radius":
+        return nearest[weight > 0].max()
+    return (weight * nearest).sum() / weight.sum()
+
+
+def may_pick(open_rows, picked, labeled, groups, max_per_group):
+    """The rows that group quotas allow now: those of the least visited groups with rows left."""
+    rows = [i for i in open_rows if i not in picked]
+    if groups is None:
+        return rows
+    visits = Counter(groups[i] for i in [*labeled, *picked])
+    if max_per_group is not None:
+        rows = [i for i in rows if visits[groups[i]] < max_per_group]
+    fewest = min((visits[groups[i]] for i in rows), default=0)
+    return [i for i in rows if visits[groups[i]] == fewest]
+
+
+def open_candidates(n, labeled, candidates):
+    return [i for i in (range(n) if candidates is None else sorted(candidates)) if i not in labeled]
+
+
+def select(
+    X,
+    budget,
+    *,
+    source=None,
+    alpha=0.0,
+    density="residual",
+    n_neighbors=None,
+    weight=None,
+    labeled=(),
+    candidates=None,
+    groups=None,
+    max_per_group=None,
+    demand=None,
+    calibration="mean_distance",
+):
+    """The whole greedy selection, every score of every row afresh at every pick.
+
+    `demand`: positions of the demand set, all rows by default; given, every row's own kernel value
+    is left out of its density. Scores are scaled as documented: density by its first maximum,
+    novelty and diversity by the diameter.
+    """
+    n = len(X)
+    labeled = list(labeled)
+    weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
+    sampled = demand is not None
+    demand = np.arange(n) if demand is None else np.asarray(demand)
+    k = default_k(len(demand), len(labeled) + budget) if n_neighbors is None else n_neighbors
+    k = min(k, len(demand) - 1)
+    h = bandwidth(X[demand], k)
+    K = gaussian(squared_distances(X, X[demand]), h)
+    counted = np.tile(weight[demand], (n, 1))
+    if sampled:
+        counted[demand, np.arange(len(demand))] = 0.0
+    ranks = typicality(X, min(max(k, 1), n - 1)) * weight / weight.max()
+    D2 = squared_distances(X, X)
+    far = np.ones(n) if source is None else np.maximum(novelty(X, source, max(k, 1)), 1e-300)
+    width = diameter(X)
+    unit = width or 1.0
+    rows = open_candidates(n, labeled, candidates)
+
+    picked, steps, utilities, first = [], [], [], None
+    for _ in range(budget):
+        chosen = labeled + picked
+        covered = K[chosen].max(axis=0) if chosen else np.zeros(len(demand))
+        if density == "residual":
+            raw = (counted * np.maximum(0.0, K - covered)).sum(axis=1)
+            first = (max(raw[rows]) or 1.0) if first is None else first
+            D = raw / first
+        else:
+            D = ranks
+        squared = D2[:, chosen].min(axis=1) if chosen else np.full(n, width**2)
+        V = np.sqrt(squared)
+        N = far if source is None else far / unit
+        score = np.float32(D * N**alpha * (V / unit) ** (1 - alpha))
+        allowed = may_pick(rows, picked, labeled, groups, max_per_group)
+        best = max(allowed, key=lambda i: (score[i], squared[i], -i))
+        utilities.append([score[i] if i in allowed else np.nan for i in range(n)])
+        steps.append((score[best], D[best], far[best], V[best]))
+        picked.append(best)
+    chosen = [labeled + picked[: t + 1] for t in range(budget)]
+    score, D, N, V = map(np.array, zip(*steps, strict=True))
+    return SimpleNamespace(
+        indices=picked,
+        scores=score,
+        density=D,
+        novelty=N,
+        diversity=V,
+        utilities=np.array(utilities, dtype=np.float32),
+        coverage=np.array([_loss(X, demand, c, weight, calibration, h) for c in chosen]),
+        k=k,
+        bandwidth=h,
+    )
+
+
+def _loss(X, demand, chosen, weight, kind, h):
+    both = np.vstack([X[demand], X[chosen]])
+    padded = np.r_[weight[demand], np.zeros(len(chosen))]
+    return coverage_loss(both, range(len(demand), len(both)), kind=kind, h=h, weight=padded)
+
+
+def calibrate(X, budget, alphas, **kwargs):
+    """Separate runs, one an alpha: the curve of losses and the smallest alpha among the lowest."""
+    runs = {a: select(X, budget, alpha=a, **kwargs) for a in sorted({0.0, *alphas})}
+    losses = [runs[a].coverage[-1] for a in alphas]
+    lowest = min(losses)
+    alpha = min(a for a, loss in zip(alphas, losses, strict=True) if loss <= lowest * (1 + 1e-6))
+    common = set(runs[alpha].indices) & set(runs[0.0].indices)
+    return SimpleNamespace(
+        run=runs[alpha], alpha=alpha, losses=np.array(losses), overlap=len(common) / budget
+    )
+
+
+def k_center(X, budget, first, *, labeled=(), weight=None, **quota):
+    """Greedy k-center from `first` (or from what is labelled): always the row farthest away."""
+    n = len(X)
+    weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
+    D2 = squared_distances(X, X)
+    rows = open_candidates(n, labeled, quota.pop("candidates", None))
+    limits = quota.get("groups"), quota.get("max_per_group")
+    picked = []
+    while len(picked) < budget:
+        chosen = [*labeled, *picked]
+        if not chosen:
+            picked.append(first)
+            continue
+        nearest = D2[:, chosen].min(axis=1)
+        allowed = may_pick(rows, picked, labeled, *limits)
+        picked.append(max(allowed, key=lambda i: (nearest[i] * weight[i] ** 2, nearest[i], -i)))
+    return picked
+
+
+def medoid(X, rows):
+    """The row nearest the mean of all rows, of those that may be picked."""
+    squared = squared_distances(X, np.asarray(X, dtype=np.float64).mean(axis=0)[None])[:, 0]
+    return min(rows, key=lambda i: (squared[i], i))
