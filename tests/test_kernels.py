@@ -1,0 +1,194 @@
+"""Kernels against their naive twins: exponential, distances, ties, heap, cover, where to cache."""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skxssr
+from skxssr._kernels import distances, greedy
+from skxssr._quota import Request
+from skxssr.selection._greedy import run_full, run_lazy, start_state
+from tests import naive
+from tests.conftest import lattice, normal
+
+
+@pytest.fixture(scope="module")
+def gaussian():
+    return greedy._gaussian
+
+
+def test_gaussian_is_the_exponential_within_two_ulp(gaussian):
+    rng = np.random.default_rng(0)
+    t = np.r_[0.0, 1e-300, 1e-17, 0.5, 708.0, 744.9, 745.0, rng.uniform(0, 745, 20_000)]
+    t = np.r_[t, np.arange(1075) * math.log(2) / 2, 10.0 ** rng.uniform(-20, 2, 5_000)]
+    t = t[t <= 745]
+    exact = np.array([math.exp(-x) for x in t])
+    got = np.array([gaussian(x, 1.0) for x in t])
+    assert (np.abs(got - exact) <= 2 * np.spacing(exact)).all()
+    assert gaussian(0.0, 3.0) == 1.0
+
+
+@pytest.mark.parametrize("beyond", [745.1, 1e3, 1e300, np.inf])
+def test_gaussian_is_zero_beyond_the_smallest_number(gaussian, beyond):
+    assert gaussian(beyond, 1.0) == 0.0
+
+
+def test_gaussian_never_rises_with_the_distance_nor_exceeds_one(gaussian):
+    t = np.sort(np.random.default_rng(1).uniform(0, 4, 20_000))
+    values = np.array([gaussian(x, 1.0) for x in t])
+    assert values.max() <= 1.0
+    assert np.diff(values).max() <= np.spacing(1.0)
+
+
+def test_powers_of_two_are_exact():
+    assert (np.ldexp(1.0, -np.arange(1100)) == greedy._POWER_OF_2).all()
+
+
+@pytest.mark.parametrize("precision", [0.5, 3.0, 1e-4, -1.0])
+def test_kernel_is_symmetric(precision):
+    X = normal(9, 5, 0)
+    covered = np.zeros((9, 9))
+    demand = np.ascontiguousarray(X.T)
+    for i in range(9):
+        greedy.cover(X[i], demand, precision, covered[i])
+    assert (covered == covered.T).all()
+    expected = np.exp(-naive.squared_distances(X, X) * precision) if precision > 0 else np.eye(9)
+    np.testing.assert_allclose(covered, expected, rtol=1e-13)
+
+
+def test_cover_only_raises():
+    X = normal(300, 2, 0)  # more than one block of demand points
+    covered = np.zeros(300)
+    for i in (3, 200):
+        greedy.cover(X[i], np.ascontiguousarray(X.T), 0.7, covered)
+    expected = np.exp(-naive.squared_distances(X[[3, 200]], X) * 0.7).max(axis=0)
+    np.testing.assert_allclose(covered, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n", range(1, 10))
+def test_rows_side_by_side_are_the_plain_loop_bit_for_bit(n, dtype):
+    X = normal(n, 7, n).astype(dtype)
+    point = normal(1, 7, 99).astype(dtype)[0]
+    nearest = np.full(n, 5.0)
+    distances.lower_to_point(X, 0, n, point, nearest)
+    for i in range(n):
+        plain = 0.0
+        for a, b in zip(X[i].astype(float), point.astype(float), strict=True):
+            plain += (a - b) * (a - b)
+        assert nearest[i] == min(5.0, plain)
+
+
+def test_a_block_touches_its_own_rows_only():
+    nearest = np.full(10, np.inf)
+    distances.lower_to_point(normal(10, 2, 0), 3, 8, np.zeros(2), nearest)
+    assert np.flatnonzero(np.isfinite(nearest)).tolist() == [3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("score", "tie", "allowed", "expected"),
+    [
+        ([1, 3, 2], [0, 0, 0], [1, 1, 1], 1),
+        ([1, 3, 2], [0, 0, 0], [1, 0, 1], 2),
+        ([3, 3, 3], [1, 5, 5], [1, 1, 1], 1),
+        ([3, 3, 3], [1, 5, 9], [1, 1, 1], 2),
+        ([0, 0, 0], [0, 0, 0], [0, 1, 1], 1),
+        ([-1, -2, -1], [0, 9, 0], [1, 1, 1], 0),
+        ([1, 1], [1, 1], [0, 0], -1),
+    ],
+)
+def test_argmax_breaks_ties_by_the_second_key_then_the_lowest_index(score, tie, allowed, expected):
+    args = np.array(score, float), np.array(tie, float), np.array(allowed, bool)
+    assert distances.argmax_allowed(*args) == expected
+
+
+def test_powers_with_nothing_to_the_nothing():
+    base, out = np.array([0.0, 1.0, 4.0]), np.empty(3)
+    for exponent in (0.0, 0.5, 1.0):
+        greedy.powers(base, 2.0, exponent, out)
+        assert out.tolist() == ((base / 2.0) ** exponent).tolist()
+
+
+def test_heap_yields_rows_by_bound_then_index():
+    bound = lattice(50, 1, 7, 0)[:, 0].astype(np.float32)
+    rows = np.random.default_rng(0).permutation(50)
+    heap = np.empty(50, dtype=np.int64)
+    heap[:30] = rows[:30]
+    greedy.heapify(heap[:30], bound)
+    size = greedy.push(heap, 30, rows[30:], bound)
+    order = []
+    while size:
+        order.append(int(heap[0]))
+        size -= 1
+        heap[0] = heap[size]
+        greedy._sift_down(heap, size, 0, bound)
+    assert order == sorted(range(50), key=lambda i: (-bound[i], i))
+
+
+def test_lazy_reads_few_rows_where_the_full_scan_reads_all():
+    X = normal(400, 3, 0)
+    request = Request(20, np.empty(0, np.intp), np.arange(400), None, None, np.ones(400))
+    field = greedy.Field(
+        X=X,
+        demand=np.ascontiguousarray(X.T),
+        weight=np.ones(400),
+        own=np.full(400, -1),
+        precision=2.0,
+        constant_density=np.zeros(0),
+        density_scale=1.0,
+        distance_scale=1.0,
+        novelty_power=np.ones(400),
+        alpha=0.0,
+    )
+    start = start_state(field, request, 20.0, n_jobs=None)
+    lazy, full = run_lazy(field, start, request), run_full(field, start, request, n_jobs=None)
+    assert lazy.indices.tolist() == full.indices.tolist()
+    assert lazy.scores.tolist() == full.scores.tolist()
+    assert lazy.density.tolist() == full.density.tolist()
+    assert full.n_evaluations == 20 * 400
+    assert lazy.n_evaluations < full.n_evaluations / 3
+
+
+def test_kernels_work_where_no_cache_can_be_written(tmp_path):
+    # A file stands where each cache folder would be made, so that it fails for root as well.
+    package = tmp_path / "skxssr"
+    kernels = package / "_kernels"
+    shutil.copytree(
+        Path(skxssr.__file__).parent / "_kernels",
+        kernels,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    (package / "__init__.py").write_text("")
+    (kernels / "__pycache__").write_text("not a folder")
+    nowhere = tmp_path / "nowhere"
+    nowhere.write_text("not a folder")
+    code = (
+        "import numba, numpy as np\n"
+        "from skxssr._kernels import distances as d\n"
+        "try:\n"
+        "    numba.njit(cache=True)(d.lower_to_point.py_func)\n"
+        "except RuntimeError:\n"
+        "    print('no cache folder')\n"
+        "nearest = np.full(5, np.inf)\n"
+        "d.lower_to_point(np.ones((5, 2)), 0, 5, np.zeros(2), nearest)\n"
+        "print(d.__file__, nearest.tolist())\n"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    env |= {
+        "HOME": str(nowhere),
+        "XDG_CACHE_HOME": str(nowhere),
+        "LOCALAPPDATA": str(nowhere),
+        "PYTHONPATH": str(tmp_path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    where = str(kernels / "distances.py")
+    assert done.stdout.splitlines() == ["no cache folder", f"{where} {[2.0] * 5}"]
