@@ -5,6 +5,7 @@ state before it, so a run resumed from a checkpoint equals an undisturbed one bi
 """
 
 import contextlib
+import copy
 import json
 import math
 import os
@@ -132,7 +133,7 @@ def train(module: torch.nn.Module, data: SquareSet, loss: Loss, recipe: Recipe) 
     losses, weights = fabric.launch(
         partial(_run, module=module, data=data, loss=loss, recipe=recipe)
     )
-    module.load_state_dict(weights)
+    module.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     module.to("cpu").eval()
     return np.asarray(losses)
 
@@ -147,8 +148,10 @@ def _precision(precision: str, device: torch.device) -> Any:
 
 def _run(
     fabric: Fabric, module: torch.nn.Module, data: SquareSet, loss: Loss, recipe: Recipe
-) -> tuple[list[float], dict[str, torch.Tensor]]:
+) -> tuple[list[float], dict[str, np.ndarray]]:
     """The loop itself; with several devices one process for each runs it."""
+    if fabric.world_size > 1:
+        module = copy.deepcopy(module)  # torch hands processes one and the same memory
     groups = param_groups_weight_decay(module, recipe.weight_decay)  # no decay on biases and norms
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas)
     keeper = _Checkpoint(module, optimizer, data, recipe, fabric.is_global_zero)
@@ -188,7 +191,9 @@ def _run(
             bar.set_postfix(loss=f"{losses[-1]:.4f}")
             bar.update()
             keeper.after_step(losses, interrupted=interrupted())
-    return losses, {name: value.detach().cpu() for name, value in module.state_dict().items()}
+    # as arrays: a tensor's memory would end with the process that trained it
+    state = module.state_dict()
+    return losses, {name: value.detach().cpu().numpy() for name, value in state.items()}
 
 
 def rows_of_step(step: int, n: int, batch_size: int, seed: int) -> np.ndarray:
