@@ -98,7 +98,13 @@ class Selection:
         )
 
     def summary(self) -> str:
-        """Say in a few lines what was chosen and what had a say in it."""
+        """Say in a few lines what was chosen and what had a say in it.
+
+        Returns
+        -------
+        str
+            A sentence a line.
+        """
         lines = [f"{len(self)} of {self.n_samples} rows by {self.selector}."]
         if len(self.coverage):
             lines.append(f"Coverage loss ({self.calibration}): {self.coverage[-1]:.4g}.")
@@ -113,6 +119,11 @@ class Selection:
 
     def to_frame(self) -> "pandas.DataFrame":
         """One row a pick: rank, index, score, the terms and the coverage loss after it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            In pick order.
 
         Raises
         ------
@@ -131,7 +142,13 @@ class Selection:
         return pandas.DataFrame(columns)
 
     def to_dict(self) -> dict[str, Any]:
-        """The plain values, without the arrays: what `save` writes as JSON."""
+        """The plain values, without the arrays: what `save` writes as JSON.
+
+        Returns
+        -------
+        dict
+            Field by name, with the number of the format.
+        """
         plain: dict[str, Any] = {"format": _FORMAT}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -160,6 +177,16 @@ class Selection:
     @classmethod
     def load(cls, path: str | Path) -> "Selection":
         """Read what `save` wrote. Nothing is unpickled.
+
+        Parameters
+        ----------
+        path : str or Path
+            As given to `save`.
+
+        Returns
+        -------
+        Selection
+            Equal to the one saved.
 
         Raises
         ------

@@ -14,8 +14,10 @@ class RandomSelector(BaseSelector):
 
     Parameters
     ----------
-    metric, preprocess
-        Accepted and ignored, so that selectors can be exchanged; see `BaseSelector`.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Ignored; there so that selectors can be exchanged.
+    preprocess : "auto", None or transformer, default="auto"
+        Ignored likewise.
     random_state : int, RandomState instance or None, default=None
         None draws anew at each call.
 
