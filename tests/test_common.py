@@ -44,7 +44,7 @@ FIXED = {"alpha": 0.0, "n_neighbors": 4}  # what a budget would otherwise decide
         (XSSRSelector(**FIXED, preprocess=None), {"prefix": True, "permutation": True}),
         (XSSRSelector(**FIXED, density="typicality"), {"prefix": True, "permutation": True}),
         (XSSRSelector(engine="full", calibration="kernel"), {"permutation": True}),
-        (XSSRSelector(metric="cosine", n_jobs=2, calibration="radius"), {"permutation": True}),
+        (XSSRSelector(metric="cosine", calibration="radius"), {"permutation": True}),
         (XSSRSelector(preprocess=make_pipeline(StandardScaler(), PCA(1))), {}),
         (CoreSetSelector(), {"prefix": True, "permutation": True}),
         (CoreSetSelector(initialize="random", preprocess=None), {"prefix": True}),

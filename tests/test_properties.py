@@ -55,8 +55,8 @@ parameters = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150)
-@given(problems(), parameters, st.sampled_from([1, 2, 4]), st.booleans())
+@settings(max_examples=100)
+@given(problems(), parameters, st.sampled_from([1, 1, 1, 1, 2, 4]), st.booleans())
 def test_lazy_equals_full_scan(problem, parameters, n_jobs, with_source):
     X, source, budget, call = problem
     records = []
