@@ -1,0 +1,208 @@
+"""The documentation builds without a warning, names everything public, and its code runs."""
+
+import ast
+import doctest
+import importlib
+import importlib.util
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skxssr
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "skxssr"
+
+PUBLIC = [
+    "skxssr",
+    "skxssr.datasets",
+    "skxssr.embedding",
+    "skxssr.exceptions",
+    "skxssr.folders",
+    "skxssr.io",
+    "skxssr.metrics",
+    "skxssr.neighbors",
+    "skxssr.pipeline",
+    "skxssr.report",
+    "skxssr.segmentation",
+    "skxssr.selection",
+    "skxssr.testing",
+]
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory):
+    """The built pages; built from a copy, so that nothing is written into the repository."""
+    pytest.importorskip("sphinx", reason="the documentation is built by sphinx")
+    folder = tmp_path_factory.mktemp("docs")
+    ignored = shutil.ignore_patterns("_build", "generated", "__pycache__")
+    shutil.copytree(DOCS, folder / "docs", ignore=ignored)
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "html"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def page(html, name):
+    return (html / f"{name}.html").read_text(encoding="utf-8")
+
+
+def visible(html, name):
+    """The text of a page without its tags."""
+    return re.sub(r"<[^>]+>", "", page(html, name)).replace("&quot;", '"').replace("&#39;", "'")
+
+
+def test_formulas_are_drawn_by_the_browser_alone(html):
+    method = page(html, "method")
+    assert method.count("<math") > 40
+    assert "mathjax" not in method.lower()
+
+
+def test_pages_need_no_network(html):
+    loaded = [
+        url
+        for path in html.rglob("*.html")
+        for tag in re.findall(r"<(?:script|link|img)[^>]*>", path.read_text(encoding="utf-8"))
+        for url in re.findall(r'(?:src|href)="(https?:[^"]+)"', tag)
+    ]
+    assert not loaded
+
+
+def test_help_is_that_of_the_parser(html):
+    from skxssr.cli import build_parser
+
+    shown = visible(html, "command_line")
+    options = re.findall(r"--[a-z-]+", inspect.getsource(build_parser))
+    assert "--budget" in options
+    for option in options:
+        assert option in shown
+
+
+def test_root_files_are_pages(html):
+    assert "XSSRSelector" in visible(html, "changelog")
+    assert "make test" in visible(html, "contributing")
+    for name in ("changelog", "contributing"):
+        text = visible(html, name)
+        assert "``" not in text
+        assert "**" not in text
+        assert "](" not in text
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_in_the_reference(module):
+    reference = (DOCS / "reference" / "index.rst").read_text(encoding="utf-8")
+    for name in importlib.import_module(module).__all__:
+        assert re.search(rf"(?<![\w]){name}(?![\w])", reference), f"{module}.{name}"
+
+
+WITH_CODE = [path for path in sorted(DOCS.glob("*.rst")) if ">>>" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.stem)
+def test_code_of_the_pages_runs(path, monkeypatch, tmp_path):
+    if path.stem == "embedding":
+        pytest.importorskip("torch", reason="the embedder needs torch")
+    monkeypatch.chdir(tmp_path)
+    failed, attempted = doctest.testfile(
+        str(path),
+        module_relative=False,
+        optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
+    )
+    assert attempted
+    assert not failed
+
+
+def test_table_of_defaults_is_that_of_the_selector():
+    method = (DOCS / "method.rst").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"\* - ``(\w+)``\n +- (.*)", method))
+    parameters = inspect.signature(skxssr.XSSRSelector).parameters
+    told = {name: default for name, default in rows.items() if name in parameters}
+    told.pop("alphas")  # in words
+    expected = {
+        name: f"``{parameter.default!r}``".replace("'", '"')
+        for name, parameter in parameters.items()
+        if name not in {"alphas", "verbose"}
+    }
+    assert told == expected
+
+
+def test_table_of_constants_is_that_of_the_code():
+    from skxssr import _preprocess
+    from skxssr._kernels import greedy
+    from skxssr.selection import _scales, xssr
+
+    method = (DOCS / "method.rst").read_text(encoding="utf-8")
+    table = method[method.index("Every default, and why") :]
+    for what, told in [
+        ("demand set, at least", f"{_scales.MIN_DEMAND:,} rows"),
+        ("demand rows a pick", f"{_scales.DEMAND_PER_PICK}"),
+        ("source rows used", f"{_scales.MAX_SOURCE:,}"),
+        ("scale floor", power_of_ten(_preprocess._SCALE_FLOOR)),
+        ("components", f"{_preprocess.MAX_COMPONENTS}"),
+        ("rows to fit on", f"{_preprocess.MAX_FIT_ROWS:,} a side"),
+        ("novelty floor", power_of_ten(_scales._TINY)),
+        ("alpha ties", power_of_ten(xssr._TIE) + " relative"),
+        ("margin of bounds", power_of_ten(greedy._MARGIN - 1) + " relative"),
+    ]:
+        assert re.search(rf"\* - {re.escape(what)}\n +- {re.escape(told)}\n", table), (what, told)
+
+
+def power_of_ten(value):
+    return f":math:`10^{{{round(np.log10(value))}}}`"
+
+
+def imported_rooms(path):
+    """The rooms of skxssr that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "skxssr":
+                names = [
+                    f"skxssr.{skxssr._HOMES.get(a.name, a.name).removeprefix('skxssr.')}"
+                    for a in node.names
+                ]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith("skxssr."):
+                yield name.split(".")[1]
+
+
+def test_table_of_imports_is_true():
+    page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    block = page[page.index("Who may import whom") :].split(".. code-block:: text")[1]
+    lines = block.split("Some lines are stricter")[0].strip().splitlines()
+    level = {room.strip(): i for i, line in enumerate(lines) for room in line.split(",")}
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert set(level) == rooms - {"__init__", "__pycache__"}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for other in set(imported_rooms(path)) - {room}:
+            assert level[other] < level[room], f"{path.name} of {room} imports {other}"
+
+
+def test_rooms_are_all_described():
+    page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    for path in PACKAGE.iterdir():
+        if path.suffix == ".py" and path.stem != "_version":
+            assert f"     {path.name} " in page, path.name
+        elif path.is_dir() and (path / "__init__.py").exists():
+            assert f"     {path.name}/ " in page, path.name
