@@ -1,5 +1,6 @@
 """Configuration of Sphinx. The build needs no network: no intersphinx, no script from elsewhere."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,3 +70,15 @@ html_theme_options = {
 html_sidebars = {page: [] for page in ("start", "method", "embedding", "segmentation")} | {
     page: [] for page in ("architecture", "command_line", "changelog", "contributing")
 }
+
+
+def draw_example(app) -> None:
+    """Draw the picture of the method page by the example itself, so that it is never stale."""
+    out = HERE / "reference" / "generated" / "xssr_vs_coreset.png"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    example = HERE.parent / "examples" / "xssr_vs_coreset.py"
+    subprocess.run([sys.executable, example, "--out", out], check=True, stdout=subprocess.DEVNULL)
+
+
+def setup(app) -> None:
+    app.connect("builder-inited", draw_example)

@@ -44,6 +44,7 @@ def html(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     ignored = shutil.ignore_patterns("_build", "generated", "__pycache__")
     shutil.copytree(DOCS, folder / "docs", ignore=ignored)
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=ignored)
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, folder)
     done = subprocess.run(
@@ -70,6 +71,11 @@ def test_formulas_are_drawn_by_the_browser_alone(html):
     method = page(html, "method")
     assert method.count("<math") > 40
     assert "mathjax" not in method.lower()
+
+
+def test_picture_of_the_method_is_there(html):
+    assert "xssr_vs_coreset.png" in page(html, "method")
+    assert (html / "_images" / "xssr_vs_coreset.png").stat().st_size > 20_000
 
 
 def test_pages_need_no_network(html):
