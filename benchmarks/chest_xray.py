@@ -60,7 +60,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "draws": 3,
     },
 }
-COMPACT = {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 8)}
+# A small residual U-Net: a film's lungs need no more, and a run takes a minute on two cores.
+COMPACT = {
+    "encoder_name": "tu-resnet10t",
+    "arch_kwargs": {
+        "encoder_depth": 4,
+        "decoder_channels": [64, 32, 16, 16],
+        "channels": [16, 32, 64, 128],
+        "stem_width": 16,
+    },
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -128,7 +137,7 @@ def train(
     source, target, _, test = load(args.data, args.split)
     images, masks = (source, target)[bool(rows)].images, (source, target)[bool(rows)].masks
     segmenter = skxssr.SMPSegmenter(
-        **recipe["segmenter"], arch_kwargs=COMPACT, random_state=seed, device=args.device
+        **COMPACT, **recipe["segmenter"], random_state=seed, device=args.device
     )
     scored = train_and_score(
         segmenter,
@@ -227,9 +236,8 @@ def main() -> None:
         "budget": args.budget,
         "split": args.split,
         "recipe": recipe,
-        "segmenter_kwargs": {name: list(np.ravel(v)) for name, v in COMPACT.items()},
+        "network": COMPACT,
     }
-    settings = json.loads(json.dumps(settings, default=int))
     result: dict[str, Any] = {"settings": settings, "picks": {}, "runs": []}
     if out.exists():
         result = json.loads(out.read_text())

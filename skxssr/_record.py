@@ -171,7 +171,7 @@ class Selection:
             if isinstance(value, np.ndarray):
                 arrays[f.name] = value
         text = json.dumps(self.to_dict(), indent=2)
-        np.savez_compressed(base.with_name(base.name + ".npz"), **arrays)
+        np.savez_compressed(base.with_name(base.name + ".npz"), allow_pickle=False, **arrays)
         base.with_name(base.name + ".json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod

@@ -40,8 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Make the parser; alone, so that tests and the documentation can read it."""
     parser = argparse.ArgumentParser(
         prog="skxssr",
-        description="Which images should I have annotated? Pick the few target images whose labels "
-        "teach a segmentation model most, before any target label exists.",
+        description="Which images should I have annotated? Pick the few target images whose\n"
+        "labels teach a segmentation model most, before any target label exists.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -94,7 +94,6 @@ def _select(args: argparse.Namespace) -> None:
             steps=args.steps,
             device=args.device,
             random_state=args.seed,
-            checkpoint_dir=args.out / "embedder" / "checkpoint",
             verbose=verbose,
         )
     else:

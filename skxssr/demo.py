@@ -26,8 +26,8 @@ N_RANDOM = 3
 
 _CAVEAT = """\
 One run on phantoms shows that every part works and what a result looks like. It cannot show which
-selector is better: with this few labels two random draws differ by more than selectors do. Real
-images, several seeds and intervals: benchmarks/chest_xray.py."""
+selector is better: with this few labels two random draws can differ by more than selectors do.
+Real images, several seeds and intervals: benchmarks/chest_xray.py."""
 
 
 def demo_embedder(**parameters: Any) -> MAEEmbedder:
@@ -48,8 +48,14 @@ def demo_embedder(**parameters: Any) -> MAEEmbedder:
 def demo_segmenter(**parameters: Any) -> SMPSegmenter:
     """A compact U-Net that two cores train in about half a minute."""
     return SMPSegmenter(
+        encoder_name="tu-resnet10t",
+        arch_kwargs={
+            "encoder_depth": 4,
+            "decoder_channels": (64, 32, 16, 16),
+            "channels": (16, 32, 64, 128),
+            "stem_width": 16,
+        },
         image_size=IMAGE_SIZE,
-        arch_kwargs={"encoder_depth": 4, "decoder_channels": (64, 32, 16, 8)},
         steps=300,
         **parameters,
     )

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from skxssr._provenance import sha256_of_files, versions
 from skxssr._request import check_request
@@ -25,6 +27,7 @@ from skxssr.pipeline import embed_and_select
 __all__ = ["FolderSelection", "group_by_pattern", "select_from_folders"]
 
 _FINGERPRINT = "trained_on.json"
+_UNFINISHED = "in_training.json"
 
 
 @dataclass
@@ -124,21 +127,22 @@ def select_from_folders(
     source, target : path
         Folders of images, searched with their subfolders.
     budget : int or float
-        A count, or a fraction of the readable target images; see `BaseSelector.select`.
+        A count, or a fraction of the readable target images; see `skxssr.base.BaseSelector.select`.
     out : path
         Folder for the results, made if missing. Receives ``selection.csv`` (rank, file, score,
         density, novelty, diversity), ``selection.json`` (versions, parameters, SHA-256 of every
         image and of the weights, exclusions, alpha curve, coverage), ``embeddings.npz`` and, in
         ``embedder/``, the embedder.
     embedder : MAEEmbedder or TorchEmbedder
-        Fitted on the source images and saved, or read back from `out` if one of the same
-        parameters was trained there on the same files. With ``refit=False`` taken as fitted.
+        A clone is fitted on the source images and saved, or read back from `out` if one of the
+        same parameters was trained there on the same files; a training that was stopped goes on.
+        With ``refit=False`` taken as fitted.
     selector : BaseSelector
         Fitted here.
     group_pattern : str, optional
         See `group_by_pattern`; the groups of `select`.
     max_per_group : int, optional
-        See `BaseSelector.select`.
+        See `skxssr.base.BaseSelector.select`.
     skip_unreadable : bool, default=False
         Leave images out that cannot be read, and list them, instead of stopping.
     refit : bool, default=True
@@ -189,14 +193,11 @@ def select_from_folders(
             ],
         }
         saved = out / "embedder"
-        if _read_json(saved / _FINGERPRINT) == json.loads(json.dumps(fingerprint)):
+        if _read_json(saved / _FINGERPRINT) == fingerprint:
             embedder = type(embedder).load(saved)
             reused = True
         else:
-            (saved / _FINGERPRINT).unlink(missing_ok=True)
-            embedder.fit(source_files)
-            embedder.save(saved)
-            _write_text(saved / _FINGERPRINT, json.dumps(fingerprint, indent=1))
+            embedder = _fit_resumably(embedder, source_files, saved, fingerprint)
     picked = embed_and_select(
         embedder,
         selector,
@@ -254,6 +255,25 @@ def select_from_folders(
             target_files=np.array(list(names.values())),
         )
     return result
+
+
+def _fit_resumably(
+    embedder: Any, files: list[Path], saved: Path, fingerprint: dict[str, Any]
+) -> Any:
+    """Fit and save a clone; a stopped training of the same fingerprint goes on where it was."""
+    checkpoint, unfinished = saved / "checkpoint", saved / _UNFINISHED
+    if _read_json(unfinished) != fingerprint:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    (saved / _FINGERPRINT).unlink(missing_ok=True)
+    _write_text(unfinished, json.dumps(fingerprint, indent=1))
+    embedder = clone(embedder)
+    if "checkpoint_dir" in embedder.get_params(deep=False):
+        embedder.set_params(checkpoint_dir=checkpoint)
+    embedder.fit(files)
+    embedder.save(saved)
+    unfinished.replace(saved / _FINGERPRINT)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    return embedder
 
 
 # What changes how training runs or is shown, but not what comes out of it.

@@ -48,7 +48,7 @@ def embed_and_select(
     source, target : images
         Arrays or sequences of paths, see `skxssr.io.Images`.
     budget : int or float
-        See `BaseSelector.select`.
+        See `skxssr.base.BaseSelector.select`.
     **select
         Further arguments of `select`, such as `groups`.
 

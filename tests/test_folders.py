@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -118,6 +119,37 @@ def test_a_changed_source_image_trains_anew(folders, tmp_path):
     changed = next(source.glob("*.png"))
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(changed)
     assert not select_from_folders(source, folders / "B", 2, out, **options).embedder_reused
+
+
+def test_a_stopped_training_goes_on_and_one_of_another_kind_starts_afresh(
+    folders, tmp_path, monkeypatch
+):
+    from skxssr._torch import mae
+
+    embedder = tiny_embedder().set_params(steps=6)
+    whole = select(folders, tmp_path / "whole", embedder=embedder)
+    step, calls = mae.MaskedLoss.__call__, []
+
+    def counted(self, *args):
+        calls.append(self)
+        if len(calls) == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *args)
+
+    monkeypatch.setattr(mae.MaskedLoss, "__call__", counted)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt, match="after step 4 of 6"):
+        select(folders, out, embedder=embedder)
+    assert not (out / "selection.csv").exists()
+    resumed = select(folders, out, embedder=embedder)
+    assert len(calls) == 6
+    np.testing.assert_array_equal(resumed.target_embeddings, whole.target_embeddings)
+
+    del calls[:]
+    with pytest.raises(KeyboardInterrupt):
+        select(folders, out, embedder=tiny_embedder().set_params(steps=7))
+    select(folders, out, embedder=tiny_embedder().set_params(steps=5))
+    assert len(calls) == 4 + 5
 
 
 def test_a_fitted_embedder_is_taken_as_it_is(folders, tmp_path):

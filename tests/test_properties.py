@@ -169,6 +169,15 @@ def test_threads_change_no_bit(monkeypatch, density, engine):
             np.testing.assert_array_equal(record.utilities, records[0].utilities)
 
 
+@pytest.mark.parametrize(
+    ("selector", "n"), [(CoreSetSelector(), 9001), (XSSRSelector(n_neighbors=5), 5600)], ids=str
+)
+def test_threads_change_no_pick_of_a_pool_of_several_blocks(selector, n):
+    X, source = normal(n, 3, 0), normal(60, 3, 1)
+    picks = [selector.set_params(n_jobs=j).fit(source).select(X, 6).tolist() for j in (1, 2, 4)]
+    assert picks[0] == picks[1] == picks[2]
+
+
 @pytest.mark.parametrize("make", [XSSRSelector, CoreSetSelector])
 @pytest.mark.parametrize("kind", ["normal", "lattice"])
 def test_float32_is_the_same_values_as_float64(make, kind):

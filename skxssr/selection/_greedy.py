@@ -32,13 +32,13 @@ class Start:
 
 @dataclass
 class Run:
-    """One greedy run: the picks, what each won with, and how many densities were computed."""
+    """One greedy run: the picks, what each won with, and the number of densities refreshed."""
 
     indices: np.ndarray
     scores: np.ndarray
     density: np.ndarray
     diversity: np.ndarray
-    n_evaluations: int
+    n_evaluations: int = 0
     utilities: np.ndarray | None = None
 
 
@@ -87,7 +87,7 @@ def run_lazy(field: kernels.Field, start: Start, request: Request) -> Run:
     seen = np.zeros(n, dtype=np.int64)
     buffer, fresh = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
     parked: list[np.ndarray] = []
-    run = _empty_run(request.budget, len(heap))
+    run = _empty_run(request.budget)
     for t in range(request.budget):
         pick, size, n_parked, n_fresh = kernels.lazy_pick(
             field,
@@ -126,7 +126,7 @@ def run_full(field: kernels.Field, start: Start, request: Request, *, n_jobs: in
     quota = Quota(n, request)
     rows = request.candidates
     score = np.zeros(n, dtype=np.float32)
-    run = _empty_run(request.budget, len(rows))
+    run = _empty_run(request.budget)
     run.utilities = np.full((request.budget, n), np.nan, dtype=np.float32)
     last = -1
     for t in range(request.budget):
@@ -148,13 +148,12 @@ def run_full(field: kernels.Field, start: Start, request: Request, *, n_jobs: in
     return run
 
 
-def _empty_run(budget: int, n_evaluations: int) -> Run:
+def _empty_run(budget: int) -> Run:
     return Run(
         indices=np.empty(budget, dtype=np.int64),
         scores=np.empty(budget, dtype=np.float32),
         density=np.empty(budget),
         diversity=np.empty(budget),
-        n_evaluations=n_evaluations,
     )
 
 

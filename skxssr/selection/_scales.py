@@ -1,6 +1,6 @@
 """Fixed before the greedy loop: demand, bandwidth, novelty. Imports `_kernels`, `neighbors`.
 
-Formulas and their reasons: docs/method.md.
+Formulas and their reasons: docs/method.rst.
 """
 
 import warnings

@@ -14,7 +14,9 @@ from skxssr.base import BaseSelector, Selection
 
 
 class CoreSetSelector(BaseSelector):
-    """Greedy k-center: always the row farthest from everything picked or labelled [1]_.
+    """Greedy k-center: always the row farthest from everything picked or labelled.
+
+    Known in active learning as CoreSet [1]_.
 
     Parameters
     ----------
@@ -22,9 +24,10 @@ class CoreSetSelector(BaseSelector):
         First pick where nothing is labelled: the candidate nearest the mean of the pool, a random
         one, or the row with this index. The medoid needs no seed and is never an outlier.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        See `BaseSelector`.
+        See `skxssr.base.BaseSelector`.
     preprocess : "auto", None or transformer, default="auto"
-        See `BaseSelector`; the same as for every selector, so that rivals share one space.
+        See `skxssr.base.BaseSelector`; the same as for every selector, so that rivals share one
+        space.
     random_state : int, RandomState instance or None, default=0
         For ``initialize="random"``.
     n_jobs : int, optional

@@ -48,9 +48,9 @@ class XSSRSelector(BaseSelector):
         rows that each pick stands for, within 5 and 20. Lowered, with a warning, where the pool
         is smaller.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        See `BaseSelector`.
+        See `skxssr.base.BaseSelector`.
     preprocess : "auto", None or transformer, default="auto"
-        See `BaseSelector`.
+        See `skxssr.base.BaseSelector`.
     algorithm : {"auto", "exact", "pynndescent"}, default="auto"
         Neighbour search. "auto" is exact, except for the typicality of more than 50,000 rows.
         Whatever was approximate is in ``selection_.scales``.
@@ -206,7 +206,9 @@ class XSSRSelector(BaseSelector):
         if self.engine == "full":
             run = run_full(with_alpha(alpha), start, request, n_jobs=self.n_jobs)
             clock.lap("full scan")
-        notes["n_density_evaluations"] = sum(r.n_evaluations for r in runs.values())
+        notes["n_density_evaluations"] = len(request.candidates) + sum(
+            r.n_evaluations for r in runs.values()
+        )
         notes["exact"] = bool(notes["exact"] and notes.get("novelty_exact", True))
         return Selection(
             indices=run.indices,
