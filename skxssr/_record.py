@@ -165,13 +165,13 @@ class Selection:
             Without a suffix; a suffix ``.json`` or ``.npz`` is dropped.
         """
         base = _base(path)
-        arrays = {f"term_{name}": value for name, value in self.terms.items()}
+        arrays: dict[str, Any] = {f"term_{name}": value for name, value in self.terms.items()}
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, np.ndarray):
                 arrays[f.name] = value
         text = json.dumps(self.to_dict(), indent=2)
-        np.savez_compressed(base.with_name(base.name + ".npz"), allow_pickle=False, **arrays)
+        np.savez_compressed(base.with_name(base.name + ".npz"), **arrays)
         base.with_name(base.name + ".json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod
