@@ -170,7 +170,9 @@ def test_threads_change_no_bit(monkeypatch, density, engine):
 
 
 @pytest.mark.parametrize(
-    ("selector", "n"), [(CoreSetSelector(), 9001), (XSSRSelector(n_neighbors=5), 5600)], ids=str
+    ("selector", "n"),
+    [(CoreSetSelector(), 9001), (XSSRSelector(alpha=0.3, n_neighbors=5), 5600)],
+    ids=str,
 )
 def test_threads_change_no_pick_of_a_pool_of_several_blocks(selector, n):
     X, source = normal(n, 3, 0), normal(60, 3, 1)
