@@ -15,6 +15,15 @@ from skxssr._torch import loop  # noqa: E402
 from skxssr.io import Images, Masks  # noqa: E402
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Networks this small gain nothing from more, and lose much where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 class Net(torch.nn.Module):
     """Dropout and batch normalisation: what a resumed run can get wrong."""
 

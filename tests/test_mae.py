@@ -31,6 +31,15 @@ TINY = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Networks this small gain nothing from more, and lose much where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def films(n=6, shape=(40, 30), seed=0):
     """Smooth blobs, as uint8."""
     rng = np.random.default_rng(seed)
