@@ -34,12 +34,12 @@ def demo_embedder(**parameters: Any) -> MAEEmbedder:
     """A masked autoencoder that two cores train in about half a minute."""
     return MAEEmbedder(
         image_size=IMAGE_SIZE,
-        patch_size=8,
-        embed_dim=96,
+        patch_size=16,
+        embed_dim=128,
         depth=4,
         num_heads=4,
         decoder_dim=64,
-        decoder_depth=1,
+        batch_size=32,
         steps=600,
         **parameters,
     )
@@ -56,7 +56,7 @@ def demo_segmenter(**parameters: Any) -> SMPSegmenter:
             "stem_width": 16,
         },
         image_size=IMAGE_SIZE,
-        steps=300,
+        steps=500,
         **parameters,
     )
 
