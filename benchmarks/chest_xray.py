@@ -24,6 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve others
+
 import joblib
 import numpy as np
 from scipy import stats

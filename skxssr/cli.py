@@ -1,6 +1,7 @@
 """The command line: `skxssr select` and `skxssr demo`. Imports everything, inside the commands."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -142,6 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 is success, 2 an error of the input (one line on stderr), 130 Ctrl-C.
     """
     args = build_parser().parse_args(argv)
+    # before torch loads: threads that spin while they wait slow everything down on a shared machine
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         {"select": _select, "demo": _demo}[args.command](args)
     except KeyboardInterrupt as interrupt:
