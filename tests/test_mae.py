@@ -299,7 +299,7 @@ def test_steps_follow_the_number_of_images_when_not_given(monkeypatch):
     monkeypatch.setattr(loop, "train", record)
     for n in (1, 4, 900):
         MAEEmbedder(**TINY | {"steps": None}).fit(np.zeros((n, 4, 4)))
-    assert seen == [500, 500, 10 * 900 // 4]
+    assert seen == [1000, 1000, 10 * 900 // 4]
 
 
 def test_bad_input(tmp_path):
