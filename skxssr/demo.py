@@ -13,9 +13,10 @@ from sklearn.base import clone
 
 from skxssr._progress import progress
 from skxssr._provenance import versions
+from skxssr.base import BaseSelector
 from skxssr.datasets import make_phantoms
 from skxssr.embedding import MAEEmbedder
-from skxssr.pipeline import Scored, dice_summary, embed_and_select, train_and_score
+from skxssr.pipeline import Scored, dice_summary, train_and_score
 from skxssr.report import contact_sheet, format_table, plot_picks
 from skxssr.segmentation import SMPSegmenter
 from skxssr.selection import CoreSetSelector, RandomSelector, XSSRSelector
@@ -32,17 +33,7 @@ Real images, several seeds and intervals: benchmarks/chest_xray.py."""
 
 def demo_embedder(**parameters: Any) -> MAEEmbedder:
     """A masked autoencoder that two cores train in about half a minute."""
-    return MAEEmbedder(
-        image_size=IMAGE_SIZE,
-        patch_size=16,
-        embed_dim=128,
-        depth=4,
-        num_heads=4,
-        decoder_dim=64,
-        batch_size=32,
-        steps=600,
-        **parameters,
-    )
+    return MAEEmbedder(image_size=IMAGE_SIZE, patch_size=16, steps=600, **parameters)
 
 
 def demo_segmenter(**parameters: Any) -> SMPSegmenter:
@@ -115,28 +106,26 @@ def run_demo(
     print("1. A masked autoencoder learns from the unlabelled images of site A.")
     embedder.fit(source.images)
     print(f"2. Selectors pick {budget} of the {len(groups)} films of site B, patients spread.")
-    selectors = {
+    selectors: dict[str, BaseSelector] = {
         "XSSR": XSSRSelector(n_jobs=n_jobs, random_state=random_state),
         "CoreSet": CoreSetSelector(n_jobs=n_jobs),
     } | {
         f"random {draw}": RandomSelector(random_state=random_state + draw)
         for draw in range(1, N_RANDOM + 1)
     }
+    source_z = embedder.transform(source.images)
+    target_z = embedder.transform(target.images[pool])
     picked = {
-        name: embed_and_select(
-            embedder, selector, source.images, target.images[pool], budget, groups=groups
-        )
+        name: selector.fit(source_z).select(target_z, budget, groups=groups)
         for name, selector in selectors.items()
     }
-    print("   " + picked["XSSR"].selection.summary().replace("\n", "\n   "))
+    summary = selectors["XSSR"].selection_.summary()
+    print("   " + summary.replace("\n", "\n   "))
 
     print("3. One U-Net for each, trained on its picks alone, scored on other patients of site B.")
     trainings: dict[str, tuple[Any, Any, Any]] = {
         "source only": (source.images, source.masks, np.arange(n_source)),
-        **{
-            name: (target.images[pool], target.masks[pool], result.indices)
-            for name, result in picked.items()
-        },
+        **{name: (target.images[pool], target.masks[pool], rows) for name, rows in picked.items()},
         "all labels": (target.images[pool], target.masks[pool], np.arange(len(pool))),
     }
     scored = {
@@ -150,14 +139,9 @@ def run_demo(
     text = f"{format_table(_table(scored, labels))}\n\n{_CAVEAT}"
     print(f"\n{text}\n")
 
-    first = next(iter(picked.values()))
-    plot_picks(
-        first.source_embeddings,
-        first.target_embeddings,
-        {name: picked[name].indices for name in ("XSSR", "CoreSet", "random 1")},
-        out / "picks.png",
-    )
-    rows = picked["XSSR"].indices
+    shown = {name: picked[name] for name in ("XSSR", "CoreSet", "random 1")}
+    plot_picks(source_z, target_z, shown, out / "picks.png")
+    rows = picked["XSSR"]
     contact_sheet(
         target.images[pool],
         rows,
@@ -167,7 +151,7 @@ def run_demo(
     record = {
         "versions": versions(),
         "random_state": random_state,
-        "picks": {name: result.indices.tolist() for name, result in picked.items()},
+        "picks": {name: chosen.tolist() for name, chosen in picked.items()},
         "dice": {name: result.dice.tolist() for name, result in scored.items()},
         "seconds": time.perf_counter() - started,
     }
