@@ -241,7 +241,7 @@ def main() -> None:
         with (HERE / "results" / "test_split.log").open("a") as log:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             log.write(f"{now} {commit()} {' '.join(sys.argv)}\n")
-    started = time.perf_counter()
+    started, code = time.perf_counter(), commit()
     for seed in range(args.seeds):
         if str(seed) not in result["picks"]:
             result["picks"][str(seed)] = pick(seed, args, recipe)
@@ -258,7 +258,7 @@ def main() -> None:
             result |= {
                 "machine": machine(args.device),
                 "versions": versions(),
-                "commit": commit(),
+                "commit": code,
                 "command": " ".join(["python", *sys.argv]),
             }
             out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skxssr._torch import TRAINING_CONSTRAINTS, backend
+from skxssr._torch import TRAINING_CONSTRAINTS
+from skxssr._torch.saving import SavedEstimator
 from skxssr.embedding._base import ImageEmbedder
 from skxssr.io import Images
 
@@ -39,7 +40,7 @@ class Reconstruction(NamedTuple):
     reconstruction: np.ndarray
 
 
-class MAEEmbedder(ImageEmbedder):
+class MAEEmbedder(SavedEstimator, ImageEmbedder):
     """Embeddings from a masked autoencoder (ViT-MAE) trained on the images it is fitted on.
 
     An image is cut into patches, three quarters of them are hidden, and a small vision transformer
@@ -246,9 +247,9 @@ class MAEEmbedder(ImageEmbedder):
             Itself.
         """
         self._check_sizes()
-        torch_images = backend("images", caller="MAEEmbedder")
-        mae = backend("mae", caller="MAEEmbedder")
-        loop = backend("loop", caller="MAEEmbedder")
+        torch_images = self._backend("images")
+        mae = self._backend("mae")
+        loop = self._backend("loop")
         images = Images(images)
         steps = self.steps or max(MIN_STEPS, MIN_EPOCHS * -(-len(images) // self.batch_size))
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -295,7 +296,7 @@ class MAEEmbedder(ImageEmbedder):
             deviation of the true one, since the network guesses normalised patches.
         """
         check_is_fitted(self)
-        hide = backend("mae", caller="MAEEmbedder").Hider(
+        hide = self._backend("mae").Hider(
             self.module_, check_random_state(random_state).randint(2**31)
         )
         shown = self._apply(
@@ -304,57 +305,19 @@ class MAEEmbedder(ImageEmbedder):
         shown = shown.transpose(1, 0, 3, 4, 2)
         return Reconstruction(*(shown[..., 0] if self.n_channels_ == 1 else shown))
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the fitted embedder into a folder, without pickle.
+    def _fitted_values(self) -> dict[str, Any]:
+        return {"n_channels_": self.n_channels_, "seed_": self.seed_}
 
-        Parameters
-        ----------
-        path : path
-            A folder, made if need be. It gets `weights.safetensors` and `config.json`
-            (parameters, versions, loss curve, SHA-256 of the weights).
-
-        See Also
-        --------
-        load : The way back.
-        """
-        check_is_fitted(self)
-        backend("weights", caller="MAEEmbedder").save_estimator(
-            path, self, {"n_channels_": self.n_channels_, "seed_": self.seed_}
-        )
-
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
-        """Read what `save` wrote; safe on files from strangers, since nothing is unpickled.
-
-        Parameters
-        ----------
-        path : path
-            The folder.
-
-        Returns
-        -------
-        MAEEmbedder
-            Fitted. `device`, `devices`, `checkpoint_dir` and `verbose` have their defaults.
-
-        Raises
-        ------
-        FileNotFoundError
-            The folder or one of its two files is missing.
-        ValueError
-            It holds another estimator, or weights that do not match their SHA-256.
-        """
-        weights = backend("weights", caller="MAEEmbedder")
-        embedder, fitted, state = weights.load_estimator(path, cls)
-        embedder._check_sizes()
-        module = embedder._build(fitted["n_channels_"], 0)
+    def _restore(self, fitted: dict[str, Any], state: dict[str, Any], path: Any) -> None:
+        self._check_sizes()
+        module = self._build(fitted["n_channels_"], 0)
         module.load_state_dict(state)
         losses = np.array(fitted["loss_curve_"])
-        embedder._set_fitted(module.eval(), fitted["n_channels_"], fitted["seed_"], losses)
-        return embedder
+        self._set_fitted(module.eval(), fitted["n_channels_"], fitted["seed_"], losses)
 
     def _apply(self, images: Any, function: Any) -> np.ndarray:
         check_is_fitted(self)
-        return backend("infer", caller="MAEEmbedder").collect(
+        return self._backend("infer").collect(
             self.module_,
             function,
             Images(images),
@@ -372,10 +335,10 @@ class MAEEmbedder(ImageEmbedder):
         self.n_features_out_ = self.embed_dim
         self.seed_ = seed
         self.loss_curve_ = losses
-        self.weights_sha256_ = backend("weights", caller="MAEEmbedder").digest(module)
+        self.weights_sha256_ = self._backend("weights").digest(module)
 
     def _build(self, channels: int, seed: int) -> Any:
-        return backend("mae", caller="MAEEmbedder").build(
+        return self._backend("mae").build(
             seed,
             image_size=self.image_size,
             patch_size=self.patch_size,

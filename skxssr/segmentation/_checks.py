@@ -8,14 +8,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from skxssr.io import Images, Masks
 
-__all__ = ["check_harmless", "check_init_from", "check_pairs", "stack"]
-
 
 def check_pairs(images: Images, masks: Masks) -> None:
     """As many masks as images."""
     if len(images) != len(masks):
         raise ValueError(
             f"there are {len(images)} images and {len(masks)} masks: give one mask for each image"
+        )
+
+
+def check_same_size(true: np.ndarray, pred: np.ndarray, names: tuple[str, str]) -> None:
+    """A mask is as large as the prediction for its image."""
+    if true.shape != pred.shape:
+        raise ValueError(
+            f"{names[1]} has shape {true.shape} but {names[0]} has {pred.shape}: a mask must "
+            "have the height and width of its image"
         )
 
 
@@ -64,3 +71,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def check_classes(classes: Any) -> np.ndarray:
+    """The class values a user gave, ascending."""
+    values = np.asarray(classes)
+    if values.ndim != 1 or values.dtype.kind not in "iub" or len(np.unique(values)) < 2:
+        raise ValueError(
+            "classes must be None or at least two distinct integers, the first (lowest) the "
+            f"background. Got {classes!r} instead."
+        )
+    return np.unique(values)

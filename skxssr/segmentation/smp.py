@@ -11,15 +11,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skxssr._torch import TRAINING_CONSTRAINTS, backend
+from skxssr._torch import TRAINING_CONSTRAINTS
+from skxssr._torch.saving import SavedEstimator
 from skxssr.io import Images, Masks
 from skxssr.metrics.segmentation import dice
-from skxssr.segmentation._checks import check_harmless, check_init_from, check_pairs, stack
+from skxssr.segmentation import _checks as checks
 
 __all__ = ["SMPSegmenter"]
 
 
-class SMPSegmenter(BaseEstimator):
+class SMPSegmenter(SavedEstimator, BaseEstimator):
     """U-Net, or another network of segmentation_models_pytorch, as a scikit-learn estimator.
 
     It trains for a fixed number of steps on all the masks it is given: no validation set, no early
@@ -207,6 +208,7 @@ class SMPSegmenter(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    _extra = "seg"
     _parameter_constraints: dict = {
         "arch": [str],
         "encoder_name": [str],
@@ -241,12 +243,14 @@ class SMPSegmenter(BaseEstimator):
         unet = self._backend("unet")
         loop = self._backend("loop")
         images, masks = Images(images), Masks(masks)
-        check_pairs(images, masks)
-        classes = self._check_classes() if self.classes is not None else unet.find_classes(masks)
+        checks.check_pairs(images, masks)
+        classes = (
+            unet.find_classes(masks) if self.classes is None else checks.check_classes(self.classes)
+        )
         channels = torch_images.count_channels(images)
         seed = int(check_random_state(self.random_state).randint(2**31))
         if self.init_from is not None:
-            check_init_from(self, channels, classes)
+            checks.check_init_from(self, channels, classes)
         weights = self.encoder_weights if self.init_from is None else None
         module = self._build(seed, channels, classes, weights=weights)
         if self.init_from is not None:
@@ -278,7 +282,7 @@ class SMPSegmenter(BaseEstimator):
             Raw class values, of the size of each image and the dtype of `classes_`; a list if
             sizes differ.
         """
-        return stack([self._label(maps) for maps in self._maps(images, "predicting")])
+        return checks.stack([self._label(maps) for maps in self._maps(images, "predicting")])
 
     def predict_proba(self, images: Any) -> "np.ndarray | list[np.ndarray]":
         """The probability of each class in each pixel.
@@ -294,7 +298,7 @@ class SMPSegmenter(BaseEstimator):
         ndarray of shape (n, n_classes, H, W), or list of n arrays of shape (n_classes, H, W)
             float32 in the order of `classes_`, summing to 1; a list if sizes differ.
         """
-        return stack(list(self._maps(images, "predicting")))
+        return checks.stack(list(self._maps(images, "predicting")))
 
     def score(self, images: Any, masks: Any) -> float:
         """Mean Dice of the predictions, one score per image, all images equal.
@@ -314,71 +318,29 @@ class SMPSegmenter(BaseEstimator):
         """
         check_is_fitted(self)
         images, masks = Images(images), Masks(masks)
-        check_pairs(images, masks)
+        checks.check_pairs(images, masks)
         foreground = None if len(self.classes_) == 2 else self.classes_[1:].tolist()
         names = zip(images.names, masks.names, strict=True)
         scores = []
         for row, (maps, pair) in enumerate(zip(self._maps(images, "scoring"), names, strict=True)):
             true, pred = masks[row], self._label(maps)
-            if true.shape != pred.shape:
-                raise ValueError(
-                    f"{pair[1]} has shape {true.shape} but {pair[0]} has {pred.shape}: a mask must "
-                    "have the height and width of its image"
-                )
+            checks.check_same_size(true, pred, pair)
             scores.append(dice([true], [pred], classes=foreground).mean())
         return float(np.mean(scores))
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the fitted segmenter into a folder, without pickle.
-
-        Parameters
-        ----------
-        path : path
-            A folder, made if need be. It gets `weights.safetensors` and `config.json`
-            (parameters, versions, loss curve, SHA-256 of the weights).
-
-        See Also
-        --------
-        load : The way back.
-        """
-        check_is_fitted(self)
+    def _fitted_values(self) -> dict[str, Any]:
         fitted = {name: getattr(self, name) for name in ("n_channels_", "classes_", "seed_")}
         if self.init_from is not None:
             fitted["init_from_weights_sha256"] = self.init_from.weights_sha256_
-        self._backend("weights").save_estimator(path, self, fitted)
+        return fitted
 
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
-        """Read what `save` wrote; safe on files from strangers, since nothing is unpickled.
-
-        Parameters
-        ----------
-        path : path
-            The folder.
-
-        Returns
-        -------
-        SMPSegmenter
-            Fitted. `device`, `devices`, `checkpoint_dir`, `init_from` and `verbose` have their
-            defaults.
-
-        Raises
-        ------
-        FileNotFoundError
-            The folder or one of its two files is missing.
-        ValueError
-            It holds another estimator, weights that do not match their SHA-256, or arguments that
-            would make a network read further files.
-        """
-        weights = backend("weights", caller="SMPSegmenter", extra="seg")
-        segmenter, fitted, state = weights.load_estimator(path, cls)
-        check_harmless(segmenter, path)
+    def _restore(self, fitted: dict[str, Any], state: dict[str, Any], path: Any) -> None:
+        checks.check_harmless(self, path)
         channels, classes = fitted["n_channels_"], np.array(fitted["classes_"])
-        module = segmenter._build(0, channels, classes, weights=None)
+        module = self._build(0, channels, classes, weights=None)
         module.load_state_dict(state)
         losses = np.array(fitted["loss_curve_"])
-        segmenter._set_fitted(module.eval(), channels, classes, fitted["seed_"], losses)
-        return segmenter
+        self._set_fitted(module.eval(), channels, classes, fitted["seed_"], losses)
 
     def _maps(self, images: Any, label: str) -> Iterator[np.ndarray]:
         """The probabilities (n_classes, H, W) of each image."""
@@ -402,15 +364,6 @@ class SMPSegmenter(BaseEstimator):
     def _label(self, maps: np.ndarray) -> np.ndarray:
         return self.classes_[maps.argmax(axis=0)]
 
-    def _check_classes(self) -> np.ndarray:
-        classes = np.asarray(self.classes)
-        if classes.ndim != 1 or classes.dtype.kind not in "iub" or len(np.unique(classes)) < 2:
-            raise ValueError(
-                "classes must be None or at least two distinct integers, the first (lowest) the "
-                f"background. Got {self.classes!r} instead."
-            )
-        return np.unique(classes)
-
     def _set_fitted(
         self, module: Any, channels: int, classes: np.ndarray, seed: int, losses: np.ndarray
     ) -> None:
@@ -432,9 +385,6 @@ class SMPSegmenter(BaseEstimator):
             n_classes=len(classes),
             image_size=self.image_size,
         )
-
-    def _backend(self, module: str) -> Any:
-        return backend(module, caller="SMPSegmenter", extra="seg")
 
     def __sklearn_clone__(self) -> Self:
         """A clone keeps the fitted `init_from`: cloned, it would lose the weights to start from."""
