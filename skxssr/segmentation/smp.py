@@ -239,9 +239,7 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
         SMPSegmenter
             Itself.
         """
-        torch_images = self._backend("images")
-        unet = self._backend("unet")
-        loop = self._backend("loop")
+        torch_images, unet, loop = map(self._backend, ("images", "unet", "loop"))
         images, masks = Images(images), Masks(masks)
         checks.check_pairs(images, masks)
         classes = (
@@ -320,8 +318,7 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
         images, masks = Images(images), Masks(masks)
         checks.check_pairs(images, masks)
         foreground = None if len(self.classes_) == 2 else self.classes_[1:].tolist()
-        names = zip(images.names, masks.names, strict=True)
-        scores = []
+        names, scores = zip(images.names, masks.names, strict=True), []
         for row, (maps, pair) in enumerate(zip(self._maps(images, "scoring"), names, strict=True)):
             true, pred = masks[row], self._label(maps)
             checks.check_same_size(true, pred, pair)
