@@ -158,7 +158,8 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         start = time.perf_counter()
         source_z, target_z = self._preprocess(source, X)
         seconds = time.perf_counter() - start
-        record = self._select(source_z, target_z, request)
+        source_z = None if source_z is None else _read_only(source_z)
+        record = self._select(source_z, _read_only(target_z), request)
         self.selection_ = replace(
             record,
             selector=type(self).__name__,
@@ -171,7 +172,7 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
-        """Pick from preprocessed rows; both arrays are finite and C-contiguous."""
+        """Pick from preprocessed rows; both arrays are finite, C-contiguous and read-only."""
 
     def _preprocess(
         self, source: np.ndarray | None, X: np.ndarray
@@ -209,6 +210,13 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         if source.dtype != target.dtype:
             source, target = (rows.astype(np.float64, copy=False) for rows in (source, target))
         return source, target
+
+
+def _read_only(X: np.ndarray) -> np.ndarray:
+    """A plain view that cannot be written to: kernels are compiled for one kind of array only."""
+    view = np.asarray(X).view()
+    view.flags.writeable = False
+    return view
 
 
 def _check_magnitude(X: np.ndarray, name: str) -> None:
