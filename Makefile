@@ -5,8 +5,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_ARGS ?=
-# Waiting threads sleep: spinning ones slow training down many times over on a shared machine.
-export OMP_WAIT_POLICY ?= PASSIVE
+# Threads spin only briefly while they wait: see docs/decisions/training.md.
+export GOMP_SPINCOUNT ?= 1000
 UV := $(shell command -v uv 2>/dev/null)
 
 # The first that runs: a version manager may leave a python3.13 on the path that only complains.

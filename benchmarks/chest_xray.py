@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve others
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning threads starve others
 
 import joblib
 import numpy as np

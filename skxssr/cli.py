@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     # before torch loads: threads that spin while they wait slow everything down on a shared machine
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         {"select": _select, "demo": _demo}[args.command](args)
     except KeyboardInterrupt as interrupt:

@@ -47,7 +47,7 @@ def demo_segmenter(**parameters: Any) -> SMPSegmenter:
             "stem_width": 16,
         },
         image_size=IMAGE_SIZE,
-        steps=500,
+        steps=400,
         **parameters,
     )
 
