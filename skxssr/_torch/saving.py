@@ -1,6 +1,7 @@
 """`save` and `load`, shared by every estimator around a network. Imports torch nowhere itself."""
 
 import os
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
@@ -10,7 +11,7 @@ from skxssr._torch import backend
 __all__ = ["SavedEstimator"]
 
 
-class SavedEstimator:
+class SavedEstimator(ABC):
     """Mixin: a subclass says what it adds to the weights and how to build its network again."""
 
     _extra = "torch"
@@ -18,13 +19,13 @@ class SavedEstimator:
     def _backend(self, module: str) -> Any:
         return backend(module, caller=type(self).__name__, extra=self._extra)
 
+    @abstractmethod
     def _fitted_values(self) -> dict[str, Any]:
         """What `_restore` needs besides parameters and weights, as plain values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _restore(self, fitted: dict[str, Any], state: dict[str, Any], path: Any) -> None:
         """Become fitted from what `save` wrote."""
-        raise NotImplementedError
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator into a folder, without pickle.

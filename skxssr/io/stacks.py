@@ -1,6 +1,7 @@
 """Many images or masks behind one index, read when asked for. Imports numpy and `decode`."""
 
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self, overload
 
@@ -37,11 +38,13 @@ class _Stack(Sequence):
             self._check_array(self._source)
         self._indices = np.arange(len(self._source))
 
+    @abstractmethod
     def _check_array(self, array: np.ndarray) -> None:
-        raise NotImplementedError
+        """Refuse an array of the wrong shape or type, without reading it."""
 
+    @abstractmethod
     def _read(self, item: Any, name: str) -> np.ndarray:
-        raise NotImplementedError
+        """One item, from a path or an array, checked and converted."""
 
     def _name(self, index: int) -> str:
         item = None if isinstance(self._source, np.ndarray) else self._source[index]
