@@ -2,10 +2,11 @@
 
     python benchmarks/training.py --data DIR
 
-Each autoencoder is fitted on the Montgomery films; its embeddings of the Shenzhen training films are
-probed by a ridge regression for the area, position and spread of the lungs (mean cross-validated R2
-of five numbers; 32 principal components). Each U-Net is trained on 22 random films of the dev pool of
-`chest_xray.py` and scored on the dev test films. One seed each: enough to see a gross difference.
+Each autoencoder is fitted on the Montgomery films; its embeddings of the Shenzhen training films
+are probed by a ridge regression for the area, position and spread of the lungs (mean
+cross-validated R2 of five numbers; 32 principal components). Each U-Net is trained on 22 random
+films of the dev pool of `chest_xray.py` and scored on the dev test films. One seed each: enough to
+see a gross difference.
 """
 
 import argparse
