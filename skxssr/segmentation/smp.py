@@ -26,10 +26,9 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
     It trains for a fixed number of steps on all the masks it is given: no validation set, no early
     stopping, so that a model from 22 labels has used 22 labels.
 
-    The defaults (ResNet-18, 128 pixels, 600 steps) take about 9 minutes of one CPU core. For quick
-    runs there is a network of a sixtieth of the weights that loses nothing on chest films (see
-    Examples): 2 minutes at 128 pixels, 24 seconds at 64 with 300 steps. For thin structures raise
-    `image_size`.
+    The defaults (ResNet-18, 128 pixels, 600 steps) take minutes on a CPU. For quick runs there is a
+    network of a fiftieth of the weights (see Examples), seconds to a minute at 64 pixels
+    (``benchmarks/training.py``). For thin structures raise `image_size`.
 
     Parameters
     ----------
