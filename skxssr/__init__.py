@@ -29,6 +29,7 @@ _HOMES = {
 _SUBMODULES = (
     "datasets",
     "embedding",
+    "evaluation",
     "exceptions",
     "io",
     "metrics",

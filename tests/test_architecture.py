@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "pipeline": HELPERS | {"io", "metrics", "base"},
     "folders": HELPERS | {"io", "base", "pipeline"},
     "report": HELPERS | {"io", "metrics", "base", "pipeline"},
+    "evaluation": HELPERS | {"io", "metrics", "neighbors", "base", "selection", "pipeline"},
 }
 MAY_IMPORT["demo"] = HELPERS | {"io", "datasets", "embedding", "segmentation", "selection"}
 MAY_IMPORT["demo"] |= {"base", "pipeline", "report"}
