@@ -1,6 +1,6 @@
 """Overlap of predicted and true masks, one score per image. Imports only numpy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ def dice(
 
     Parameters
     ----------
-    true, pred : ndarray of shape (n, H, W), or sequence of n arrays of shape (H, W)
-        Masks, of integers or bool; images in a sequence may differ in size.
+    true, pred : ndarray of shape (n, H, W) or (n, D, H, W), or sequence of n arrays
+        Masks of images (H, W) or volumes (D, H, W), of integers or bool; those in a sequence may
+        differ in size.
     classes : sequence of int, default=None
         The foreground values to score, one column each. None: anything that is not 0 is
         foreground, whatever its value, so a mask of 0 and 255 matches one of 0 and 1.
@@ -38,6 +39,7 @@ def dice(
     See Also
     --------
     iou : The Jaccard index; ``iou = dice / (2 - dice)``.
+    hausdorff95 : How far apart the outlines are, which overlap does not say.
 
     References
     ----------
@@ -63,8 +65,9 @@ def iou(
 
     Parameters
     ----------
-    true, pred : ndarray of shape (n, H, W), or sequence of n arrays of shape (H, W)
-        Masks, of integers or bool; images in a sequence may differ in size.
+    true, pred : ndarray of shape (n, H, W) or (n, D, H, W), or sequence of n arrays
+        Masks of images (H, W) or volumes (D, H, W), of integers or bool; those in a sequence may
+        differ in size.
     classes : sequence of int, default=None
         The foreground values to score, one column each. None: anything that is not 0 is
         foreground.
@@ -104,6 +107,20 @@ def _count(
     true: Any, pred: Any, classes: Sequence[int] | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels in both, in `true` and in `pred`: float64 of shape (n,) or (n, n_classes)."""
+    counts = [
+        [[np.count_nonzero(region) for region in (a & b, a, b)] for a, b in pairs]
+        for pairs in paired_regions(true, pred, classes)
+    ]
+    table = np.array(counts, dtype=np.float64)  # (n, classes, 3)
+    if classes is None:
+        table = table[:, 0]
+    return table[..., 0], table[..., 1], table[..., 2]
+
+
+def paired_regions(
+    true: Any, pred: Any, classes: Sequence[int] | None
+) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
+    """For each image the regions of each class in `true` and in `pred`, bool; checks both."""
     if len(true) != len(pred):
         raise ValueError(
             f"true has {len(true)} masks and pred has {len(pred)}: give one of each per image"
@@ -113,28 +130,22 @@ def _count(
     values = None if classes is None else np.asarray(classes)
     if values is not None and (values.ndim != 1 or len(values) == 0):
         raise ValueError(f"classes must be None or a sequence of at least one int. Got {classes!r}")
-    counts = []
     for i, (one, other) in enumerate(zip(true, pred, strict=True)):
         a, b = _as_labels(one, "true", i), _as_labels(other, "pred", i)
         if a.shape != b.shape:
             raise ValueError(f"true[{i}] has shape {a.shape} and pred[{i}] {b.shape}: must agree")
         if values is None:
-            regions = [(a != 0, b != 0)]
+            yield [(a != 0, b != 0)]
         else:
-            regions = [(a == value, b == value) for value in values]
-        counts.append([[np.count_nonzero(x) for x in (p & q, p, q)] for p, q in regions])
-    table = np.array(counts, dtype=np.float64)  # (n, classes, 3)
-    if values is None:
-        table = table[:, 0]
-    return table[..., 0], table[..., 1], table[..., 2]
+            yield [(a == value, b == value) for value in values]
 
 
 def _as_labels(mask: Any, name: str, i: int) -> np.ndarray:
     labels = np.asarray(mask)
-    if labels.ndim != 2:
+    if labels.ndim not in (2, 3):
         raise ValueError(
-            f"{name}[{i}] must have shape (H, W). Got {labels.shape} instead; {name} is an array "
-            "of shape (n, H, W) or a sequence of (H, W) arrays"
+            f"{name}[{i}] must have shape (H, W) or (D, H, W). Got {labels.shape} instead; {name} "
+            "is an array of shape (n, H, W) or (n, D, H, W), or a sequence of such masks"
         )
     if labels.dtype.kind == "f" and not (np.isfinite(labels) & (labels == np.rint(labels))).all():
         raise ValueError(
