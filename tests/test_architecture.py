@@ -63,7 +63,7 @@ TORCH_FAMILY = {
     "lightning_fabric",
     "safetensors",
 }
-NEVER_AT_THE_TOP = {"pandas", "matplotlib", "pynndescent", "dask", "tqdm", "PIL"}
+NEVER_AT_THE_TOP = {"pandas", "matplotlib", "pynndescent", "dask", "tqdm", "PIL", "nibabel"}
 LONGEST = 400
 
 FILES = sorted(ROOT.rglob("*.py"))

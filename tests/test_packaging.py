@@ -65,7 +65,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     assert [top.endswith(".dist-info") for top in tops] == [True]
     assert any(n.endswith("licenses/LICENSE") for n in names)
     assert "License-Expression: BSD-3-Clause" in metadata
-    for extra in ("torch", "seg", "report", "all"):
+    for extra in ("torch", "seg", "report", "volumes", "all"):
         assert f"Provides-Extra: {extra}" in metadata
 
 

@@ -1,4 +1,4 @@
-"""Find the Montgomery and Shenzhen chest X-rays on disk. Imports numpy, `sklearn.utils` and `io`.
+"""Find the Montgomery and Shenzhen chest X-rays on disk. Imports numpy, `sklearn.utils`, `io`.
 
 Only paths are collected; `skxssr.io.Images` and `Masks` read the files when asked.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from skxssr.datasets._layout import not_found
 from skxssr.io import list_images, pair_images_and_masks
 
 __all__ = ["load_chest_xray"]
@@ -134,7 +135,7 @@ def _montgomery(root: Path) -> Bunch:
     folder = root / "MontgomerySet"
     sides = [folder / "ManualMask" / side for side in ("leftMask", "rightMask")]
     if not all(path.is_dir() for path in (folder / "CXR_png", *sides)):
-        raise _not_found("Montgomery", root)
+        raise not_found("Montgomery set", root, _LAYOUTS)
     lefts, rights = (pair_images_and_masks(folder / "CXR_png", side) for side in sides)
     masks = [(left, right) for (_, left), (_, right) in zip(lefts, rights, strict=True)]
     return _bunch([image for image, _ in lefts], masks)
@@ -147,7 +148,7 @@ def _shenzhen(root: Path) -> Bunch:
         for mask_folder in (folder / "mask", root / "mask"):
             if (folder / "CXR_png").is_dir() and mask_folder.is_dir():
                 return _published_shenzhen(folder / "CXR_png", mask_folder)
-    raise _not_found("Shenzhen", root)
+    raise not_found("Shenzhen set", root, _LAYOUTS)
 
 
 def _published_shenzhen(image_folder: Path, mask_folder: Path) -> Bunch:
@@ -214,9 +215,3 @@ def _bunch(images: list[Path], masks: _Masks, n_without_mask: int = 0) -> Bunch:
         split=None,
         n_without_mask=n_without_mask,
     )
-
-
-def _not_found(name: str, root: Path) -> FileNotFoundError:
-    if not root.is_dir():
-        return FileNotFoundError(f"no folder {root}: {_LAYOUTS.format(root=root)}")
-    return FileNotFoundError(f"no {name} set in {root}: {_LAYOUTS.format(root=root)}")
