@@ -12,9 +12,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("segmentation_models_pytorch")
 
 from skxssr import SMPSegmenter  # noqa: E402
-from skxssr._torch import unet  # noqa: E402
+from skxssr._torch import augment as augmenting  # noqa: E402
+from skxssr._torch import batch_norm, unet  # noqa: E402
 from skxssr._torch.augment import augment  # noqa: E402
 from skxssr.exceptions import ImageReadError  # noqa: E402
+from skxssr.io import Images  # noqa: E402
 
 TINY = {
     "encoder_name": "tu-resnet10t",
@@ -256,6 +258,64 @@ def test_other_networks_and_one_colour_image(settings):
     assert segmenter.predict(image[..., 0]).shape == (1, 50, 60)
 
 
+# without labels of the target
+
+
+def test_strong_augmentation_is_another_training_of_the_same_seed(tmp_path):
+    one, two = (SMPSegmenter(**TINY, augment="strong").fit(*squares()) for _ in range(2))
+    assert one.weights_sha256_ == two.weights_sha256_
+    assert one.weights_sha256_ != SMPSegmenter(**TINY).fit(*squares()).weights_sha256_
+    one.save(tmp_path)
+    assert SMPSegmenter.load(tmp_path).augment == "strong"
+
+
+def test_adapt_answers_a_change_of_contrast(fitted, tmp_path):
+    images, masks = squares(12, seed=7)
+    other = 20 + images // 8  # a flat, dark scanner
+    before, state = fitted.weights_sha256_, fitted.module_.state_dict()
+    state = {name: value.clone() for name, value in state.items()}
+    adapted = fitted.adapt(other)
+    assert adapted.score(other, masks) > fitted.score(other, masks) + 0.1
+    # the copy shares nothing with the original, and only statistics differ
+    assert fitted.weights_sha256_ == before != adapted.weights_sha256_
+    for name, value in fitted.module_.state_dict().items():
+        assert torch.equal(value, state[name])
+        same = torch.equal(value, adapted.module_.state_dict()[name])
+        assert same != name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    assert (fitted.n_adapted_, adapted.n_adapted_) == (0, 12)
+    assert adapted.get_params() == fitted.get_params()
+    assert not adapted.module_.training
+    assert fitted.adapt(list(other)).weights_sha256_ == adapted.weights_sha256_
+    adapted.save(tmp_path)
+    loaded = SMPSegmenter.load(tmp_path)
+    assert loaded.n_adapted_ == 12
+    np.testing.assert_array_equal(loaded.predict(other), adapted.predict(other))
+
+
+def test_adapted_statistics_are_averages_over_batches():
+    images = np.random.default_rng(0).random((5, 8, 8)).astype(np.float32)
+    norm = torch.nn.BatchNorm2d(1, momentum=0.3)
+    network = torch.nn.Sequential(norm, torch.nn.Dropout(0.5))
+    batch_norm.reestimate(network, Images(images), size=8, channels=1, batch_size=2, device="cpu")
+    parts = np.split(images[np.random.default_rng(0).permutation(5)], [3])  # no batch of one
+    expected = np.mean([[part.mean(), part.var(ddof=1)] for part in parts], axis=0)
+    np.testing.assert_allclose(norm.running_mean, expected[:1], rtol=1e-5)
+    np.testing.assert_allclose(norm.running_var, expected[1:], rtol=1e-5)
+    assert norm.momentum == 0.3
+    assert not any(part.training for part in network.modules())
+
+
+def test_what_cannot_be_adapted_is_refused(fitted):
+    images, _ = squares()
+    with pytest.raises(ValueError, match="adapt needs at least 2 images .*got 1"):
+        fitted.adapt(images[:1])
+    with pytest.raises(Exception, match="not fitted"):
+        SMPSegmenter(**TINY).adapt(images)
+    how = {"size": 8, "channels": 1, "batch_size": 2, "device": "cpu"}
+    with pytest.raises(ValueError, match="the network has no batch normalisation"):
+        batch_norm.reestimate(torch.nn.Conv2d(1, 1, 1), Images(images), **how)
+
+
 # the parts
 
 
@@ -289,6 +349,48 @@ def test_augmentation_moves_image_and_mask_together():
     assert images.max() <= 1
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_strong_augmentation_keeps_range_and_shape(channels):
+    torch.manual_seed(0)
+    images = torch.rand(32, channels, 32, 32)
+    masks = torch.zeros(32, 32, 32, dtype=torch.int64)
+    masks[:, 10:20, 10:20] = 1
+    images[:, :, 10:20, 10:20] *= 0.3
+    changed, moved = augment(images, masks, strong=True)
+    assert changed.shape == images.shape
+    assert type(changed) is torch.Tensor
+    assert changed.dtype == images.dtype
+    assert moved.dtype == torch.int64
+    assert changed.isfinite().all()
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    inside = torch.stack([i[:, m == 1].mean() for i, m in zip(changed, moved, strict=True)])
+    outside = torch.stack([i[:, m == 0].mean() for i, m in zip(changed, moved, strict=True)])
+    assert 0 < (inside > outside).sum() < 16  # some contrasts are inverted, most are not
+    flat = augment(torch.full((16, channels, 32, 32), 0.5), masks[:16], strong=True)[0]
+    assert flat.isfinite().all()
+
+
+def test_random_convolution_against_scipys():
+    from scipy.ndimage import correlate
+
+    image = torch.rand(1, 20, 20)
+    sides = set()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        changed = augmenting._random_convolution(image)
+        torch.manual_seed(seed)
+        side = 2 * int(torch.randint(0, 4, ())) + 1
+        weight, share = torch.randn(side, side).numpy() / side, float(torch.rand(()))
+        plain = image[0].numpy()
+        mixed = share * plain + (1 - share) * correlate(plain, weight, mode="mirror")
+        unit = (mixed - mixed.min()) / np.ptp(mixed)
+        expected = plain.min() + unit * np.ptp(plain)
+        np.testing.assert_allclose(changed[0].numpy(), expected, atol=1e-5)
+        sides.add(side)
+    assert len(sides) > 2
+
+
 def test_class_codes():
     codes = unet.ClassCodes(np.array([0, 3, 255]))
     np.testing.assert_array_equal(codes(np.array([[255, 0], [3, 3]]), "m"), [[2, 0], [1, 1]])
@@ -312,6 +414,7 @@ def test_class_codes():
         ({"classes": [0, 1]}, r"mask 0 holds the values 255, but classes is \[0, 1\]"),
         ({"arch": "Wnet"}, "Wnet"),
         ({"encoder_name": "resnet1818"}, "resnet1818"),
+        ({"augment": "weak"}, "'augment' parameter .* must be .*'strong'"),
         ({"device": "warp"}, "device='warp' cannot be used"),
     ],
 )

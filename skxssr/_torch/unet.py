@@ -84,16 +84,20 @@ def build(
 
 
 class MaskLoss:
-    """Cross-entropy plus Dice of one training step, on augmented images if told to."""
+    """Cross-entropy plus Dice of one training step, on augmented images if told to.
 
-    def __init__(self, n_classes: int, augmented: bool) -> None:
-        self.augmented, self.binary = augmented, n_classes == 2
+    `augmented` is False, True or "strong", as the segmenter's parameter.
+    """
+
+    def __init__(self, n_classes: int, augmented: bool | str) -> None:
+        self.augmented, self.strong = bool(augmented), augmented == "strong"
+        self.binary = n_classes == 2
         self.dice = smp.losses.DiceLoss("binary" if self.binary else "multiclass")
 
     def __call__(
         self, module: nn.Module, batch: tuple[torch.Tensor, ...], generator: torch.Generator
     ) -> torch.Tensor:
-        images, masks = augment(*batch) if self.augmented else batch
+        images, masks = augment(*batch, strong=self.strong) if self.augmented else batch
         logits = module(images).float()
         if self.binary:
             entropy = F.binary_cross_entropy_with_logits(logits[:, 0], masks.float())

@@ -273,6 +273,7 @@ def _box(region: np.ndarray) -> tuple[slice, ...]:
     """The smallest box that holds the region; the first pixel if it is empty."""
     if not region.any():
         return tuple(slice(0, 1) for _ in region.shape)
-    others = (tuple(np.delete(np.arange(region.ndim), axis)) for axis in range(region.ndim))
+    every = range(region.ndim)
+    others = (tuple(other for other in every if other != axis) for axis in every)
     rows = (np.flatnonzero(region.any(axis=axes)) for axes in others)
     return tuple(slice(row[0], row[-1] + 1) for row in rows)

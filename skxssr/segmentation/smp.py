@@ -1,26 +1,26 @@
 """`SMPSegmenter`, a U-Net or a relative of it. Imports scikit-learn; `_torch` only in methods."""
 
+import copy
 import os
-from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skxssr._torch import TRAINING_CONSTRAINTS
-from skxssr._torch.saving import SavedEstimator
 from skxssr.io import Images, Masks
 from skxssr.metrics.segmentation import dice
 from skxssr.segmentation import _checks as checks
+from skxssr.segmentation._network import FittedNetwork
 
 __all__ = ["SMPSegmenter"]
 
 
-class SMPSegmenter(SavedEstimator, BaseEstimator):
+class SMPSegmenter(FittedNetwork):
     """U-Net, or another network of segmentation_models_pytorch, as a scikit-learn estimator.
 
     It trains for a fixed number of steps on all the masks it is given: no validation set, no early
@@ -50,9 +50,11 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
     classes : sequence of int or None, default=None
         The raw values a mask may hold; the lowest is the background. None takes those the masks
         hold, and 0; more than 32 are refused, since smoothed edges or JPEG are the likely cause.
-    augment : bool, default=True
+    augment : bool or "strong", default=True
         Train on random variants: rotation to 10 degrees, shift to 8%, scale 0.85 to 1.2, shear to
         5 degrees, gamma 0.55 to 1.8, brightness and contrast, some blur and noise. No mirroring.
+        "strong": much larger changes of intensity, up to inverted contrasts, for a network that
+        shall work on another site's images unseen (see Notes).
     init_from : SMPSegmenter or None, default=None
         A fitted segmenter to start from: same network, channels and classes (two classes match
         whatever their values, so masks of 0 and 1 go with 0 and 255). `clone` keeps it fitted.
@@ -97,6 +99,8 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
         The loss of each step.
     seed_ : int
         What `random_state` gave.
+    n_adapted_ : int
+        Images whose batch norm statistics it has, if it came from `adapt`; else 0.
     weights_sha256_ : str
         Of the weights; also the checksum of the file that `save` writes.
 
@@ -128,6 +132,10 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
     Each pixel of a shrunk mask takes the class with most of its area. Probabilities are enlarged
     before the most probable class is taken, so borders are finer than the network's pixels.
 
+    With ``augment="strong"`` a random convolution of 1 to 7 pixels mixed with the image [3]_,
+    sharpening, blur, gamma from a third to 3, brightness, contrast and noise follow each other,
+    each with probability 1/2 as in BigAug [4]_; values stay in [0, 1]. Geometry is as without.
+
     The same images, masks, parameters and seed give the same bytes on the same machine with the
     same number of threads.
 
@@ -137,7 +145,12 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
        segmentation", MICCAI 2015. :arxiv:`1505.04597`
     .. [2] F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net: fully convolutional neural networks for
        volumetric medical image segmentation", 3DV 2016. :arxiv:`1606.04797`
-    .. [3] P. Iakubovskii, "Segmentation Models Pytorch", 2019.
+    .. [3] Z. Xu, D. Liu, J. Yang, C. Raffel, M. Niethammer, "Robust and generalizable visual
+       representation learning via random convolutions", ICLR 2021. :arxiv:`2007.13003`
+    .. [4] L. Zhang et al., "Generalizing deep learning for medical image segmentation to unseen
+       domains via deep stacked transformation", IEEE TMI 39(7), 2020.
+       :doi:`10.1109/TMI.2020.2973595`
+    .. [5] P. Iakubovskii, "Segmentation Models Pytorch", 2019.
        https://github.com/qubvel-org/segmentation_models.pytorch
 
     Examples
@@ -173,7 +186,7 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
         arch_kwargs: dict[str, Any] | None = None,
         image_size: int = 128,
         classes: Any = None,
-        augment: bool = True,
+        augment: bool | str = True,
         init_from: Any = None,
         steps: int = 600,
         batch_size: int = 8,
@@ -207,7 +220,6 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    _extra = "seg"
     _parameter_constraints: dict = {
         "arch": [str],
         "encoder_name": [str],
@@ -215,7 +227,7 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
         "arch_kwargs": [dict, None],
         "image_size": [Interval(Integral, 8, None, closed="left")],
         "classes": ["array-like", None],
-        "augment": ["boolean"],
+        "augment": ["boolean", StrOptions({"strong"})],
         "init_from": [HasMethods(["fit", "predict"]), None],
         "steps": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -264,6 +276,52 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
         losses = loop.train(module, data, unet.MaskLoss(len(classes), self.augment), recipe)
         self._set_fitted(module, channels, classes, seed, losses)
         return self
+
+    def adapt(self, images: Any) -> Self:
+        """A copy whose batch norm statistics are those of other images; no mask is needed.
+
+        A cheap answer to a change of scanner (AdaBN [1]_), and the one to beat before anything is
+        annotated. Weights stay as they are; means and variances that batch normalisation learned
+        from the training images are replaced by averages over batches of these.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
+            Unlabelled images of the new site, at least 2 and better some hundred, with and without
+            the target as they come. Read once, in batches of at least `batch_size`, in an order
+            that is the same each time.
+
+        Returns
+        -------
+        SMPSegmenter
+            Fitted, with the same parameters; this one stays as it was.
+
+        Raises
+        ------
+        ValueError
+            The network has no batch normalisation, or there is but one image.
+
+        References
+        ----------
+        .. [1] Y. Li, N. Wang, J. Shi, J. Liu, X. Hou, "Revisiting batch normalization for practical
+           domain adaptation", 2016. :arxiv:`1603.04779`
+        """
+        check_is_fitted(self)
+        adapted = copy.copy(self)
+        adapted.module_ = copy.deepcopy(self.module_)
+        images = Images(images)
+        self._backend("batch_norm").reestimate(
+            adapted.module_,
+            images,
+            size=self.image_size,
+            channels=self.n_channels_,
+            batch_size=self.batch_size,
+            device=self.device,
+            verbose=self.verbose,
+        )
+        adapted.n_adapted_ = len(images)
+        adapted.weights_sha256_ = self._backend("weights").digest(adapted.module_)
+        return adapted
 
     def predict(self, images: Any) -> "np.ndarray | list[np.ndarray]":
         """The most probable class of each pixel.
@@ -323,64 +381,6 @@ class SMPSegmenter(SavedEstimator, BaseEstimator):
             checks.check_same_size(true, pred, pair)
             scores.append(dice([true], [pred], classes=foreground).mean())
         return float(np.mean(scores))
-
-    def _fitted_values(self) -> dict[str, Any]:
-        fitted = {name: getattr(self, name) for name in ("n_channels_", "classes_", "seed_")}
-        if self.init_from is not None:
-            fitted["init_from_weights_sha256"] = self.init_from.weights_sha256_
-        return fitted
-
-    def _restore(self, fitted: dict[str, Any], state: dict[str, Any], path: Any) -> None:
-        checks.check_harmless(self, path)
-        channels, classes = fitted["n_channels_"], np.array(fitted["classes_"])
-        module = self._build(0, channels, classes, weights=None)
-        module.load_state_dict(state)
-        losses = np.array(fitted["loss_curve_"])
-        self._set_fitted(module.eval(), channels, classes, fitted["seed_"], losses)
-
-    def _maps(self, images: Any, label: str) -> Iterator[np.ndarray]:
-        """The probabilities (n_classes, H, W) of each image."""
-        check_is_fitted(self)
-        from_square = self._backend("images").from_square
-        batches = self._backend("infer").apply(
-            self.module_,
-            self.module_.probabilities,
-            Images(images),
-            size=self.image_size,
-            channels=self.n_channels_,
-            batch_size=self.batch_size,
-            device=self.device,
-            verbose=self.verbose,
-            label=label,
-        )
-        for squares, placements in batches:
-            for square, at in zip(squares, placements, strict=True):
-                yield from_square(square, at).numpy()
-
-    def _label(self, maps: np.ndarray) -> np.ndarray:
-        return self.classes_[maps.argmax(axis=0)]
-
-    def _set_fitted(
-        self, module: Any, channels: int, classes: np.ndarray, seed: int, losses: np.ndarray
-    ) -> None:
-        self.module_ = module
-        self.n_channels_ = channels
-        self.classes_ = classes.astype(np.min_scalar_type(int(classes[-1])))
-        self.seed_ = seed
-        self.loss_curve_ = losses
-        self.weights_sha256_ = self._backend("weights").digest(module)
-
-    def _build(self, seed: int, channels: int, classes: np.ndarray, *, weights: str | None) -> Any:
-        return self._backend("unet").build(
-            seed,
-            arch=self.arch,
-            encoder_name=self.encoder_name,
-            encoder_weights=weights,
-            arch_kwargs=self.arch_kwargs,
-            in_channels=channels,
-            n_classes=len(classes),
-            image_size=self.image_size,
-        )
 
     def __sklearn_clone__(self) -> Self:
         """A clone keeps the fitted `init_from`: cloned, it would lose the weights to start from."""
