@@ -1,0 +1,138 @@
+"""Greedy picks that lower the cost of serving the demand. Imports `_kernels`, `_quota`.
+
+Shared by facility location, k-medoids and coverage by balls, which differ in the cost.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skxssr._kernels import medoids as kernels
+from skxssr._preprocess import evenly_spaced
+from skxssr._quota import Quota, Request
+from skxssr._threads import over_blocks
+from skxssr.selection import _scales
+
+_ROWS_BLOCK = 64  # a gain costs m distances, so that few rows are already work for a thread
+
+
+def demand_rows(n: int, request: Request, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """Rows that stand for the whole pool, those of `fix_scales`, and what the record says of them.
+
+    Parameters
+    ----------
+    n : int
+        Rows of the pool.
+    request : Request
+    seed : int
+        Offset of the sample, if it is one.
+
+    Returns
+    -------
+    demand : ndarray of shape (m,), int
+        All rows, or evenly spaced ones of positive weight: at least 5,000 and 30 a pick.
+    notes : dict
+        "n_demand" and "demand_sampled".
+    """
+    total = len(request.labeled) + request.budget
+    m = min(n, max(_scales.MIN_DEMAND, _scales.DEMAND_PER_PICK * total))
+    rows = np.arange(n) if m == n else np.flatnonzero(request.weight)
+    demand = rows[evenly_spaced(len(rows), m, np.random.default_rng(seed).random())]
+    return demand, {"n_demand": len(demand), "demand_sampled": len(demand) < len(rows)}
+
+
+def serving_cost(
+    X: np.ndarray, demand: np.ndarray, request: Request, *, sampled: bool, radius: float = -1.0
+) -> kernels.Cost:
+    """The cost of serving the rows `demand` of `X`, with weights of at most 1; see `Cost`.
+
+    The unit is the whole demand: right for a cost of at most 1.
+    """
+    weight = request.weight[demand]
+    weight = weight / (weight.max() or 1.0)
+    own = np.full(len(X), -1, dtype=np.int64)
+    if sampled:  # or the sample would favour its members
+        own[demand] = np.arange(len(demand))
+    return kernels.Cost(
+        X=X,
+        demand=np.ascontiguousarray(X[demand].T, dtype=np.float64),
+        weight=weight,
+        whole=float(weight.sum()),
+        own=own,
+        radius=radius,
+        unit=float(weight.sum()) or 1.0,
+    )
+
+
+class LazyGains:
+    """Gains of the candidates, refreshed only where a stale one could still win.
+
+    Gains never rise as picks accumulate, so a stale gain bounds the fresh one and every pick is
+    that of a full scan. A row that a quota blocks just keeps its bound.
+
+    Attributes
+    ----------
+    gain : ndarray of shape (n,)
+        Fresh at the row `best` returned last.
+    n_evaluations : int
+    """
+
+    def __init__(self, cost: kernels.Cost, rows: np.ndarray, *, n_jobs: int | None) -> None:
+        self.gain = np.zeros(len(cost.X))
+        self.n_evaluations = 0
+        self._cost, self._rows, self._n_jobs = cost, rows, n_jobs
+
+    def scan(self, current: np.ndarray) -> None:
+        """Compute every gain over the costs `current` (m,)."""
+        over_blocks(
+            lambda lo, hi: kernels.gains_of_rows(
+                self._cost, self._rows, lo, hi, current, self.gain
+            ),
+            len(self._rows),
+            n_jobs=self._n_jobs,
+            size=_ROWS_BLOCK,
+        )
+        self.n_evaluations += len(self._rows)
+
+    def best(self, current: np.ndarray, allowed: np.ndarray, *, offset: float = 0.0) -> int:
+        """The allowed row of the largest gain minus `offset`, as float32; ties to the first."""
+        order = self._rows[np.argsort(-self.gain[self._rows], kind="stable")]
+        pick, n_fresh = kernels.best_gain(self._cost, order, allowed, current, offset, self.gain)
+        self.n_evaluations += n_fresh
+        return int(pick)
+
+
+class Built(NamedTuple):
+    """Greedy picks, and by how much each lowered the weighted sum of costs."""
+
+    indices: np.ndarray
+    gains: np.ndarray
+    n_evaluations: int
+
+
+def build(
+    cost: kernels.Cost,
+    current: np.ndarray,
+    request: Request,
+    *,
+    offset: float = 0.0,
+    n_jobs: int | None,
+) -> Built:
+    """Pick greedily what lowers the cost most, from `current` (m,); exact.
+
+    `offset` is taken from the gains when the first picks are compared: where the demand starts at a
+    common bound, its cost drowns the differences in float32.
+    """
+    current = current.copy()
+    served = np.empty(len(current))
+    quota = Quota(len(cost.X), request)
+    lazy = LazyGains(cost, request.candidates, n_jobs=n_jobs)
+    lazy.scan(current)
+    indices, gains = np.empty(request.budget, dtype=np.int64), np.empty(request.budget)
+    for t in range(request.budget):
+        pick = lazy.best(current, quota.allowed, offset=0.0 if t else offset)
+        indices[t], gains[t] = pick, lazy.gain[pick]
+        quota.take(pick)
+        kernels.costs_of_row(cost, pick, served)
+        np.minimum(current, served, out=current)
+    return Built(indices, gains, lazy.n_evaluations)
