@@ -1,4 +1,4 @@
-"""The tables and pictures of `skxssr.evaluation`, against plain loops over the runs."""
+"""The tables of `skxssr.evaluation`, against plain loops over the runs."""
 
 import itertools
 import json
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from skxssr.evaluation import plot_forest, plot_label_efficiency, pool_over, summarize
+from skxssr.evaluation import pool_over, summarize
 
 PLACE = ("task", "block", "embedder", "segmenter", "budget")
 GAIN = {"random": 0.0, "CoreSet": -0.5, "MaxHerding": 0.3, "XSSR": 1.0}
@@ -370,44 +370,3 @@ def test_other_bad_input():
         summarize([run], n_bootstrap=0)
     with pytest.raises(ValueError, match=r"primary\[0\] has keys"):
         summarize([run], primary=[{"seed": 3}])
-
-
-def test_pictures(tmp_path, runs):
-    pytest.importorskip("matplotlib")
-    more = [
-        reference("all labels", 0.95, budget=440),
-        reference("source only", 0.90, block="zero labels"),
-    ]
-    plot_label_efficiency([*runs, *more], tmp_path / "efficiency.png", n_bootstrap=20)
-    plot_label_efficiency(runs[:1], tmp_path / "single.png", n_bootstrap=20)
-    comparisons = summarize(runs, n_bootstrap=20).comparisons
-    plot_forest(comparisons, tmp_path / "forest.png")
-    plot_forest(comparisons, tmp_path / "coreset.png", against="CoreSet")
-    for name in ("efficiency.png", "single.png", "forest.png", "coreset.png"):
-        assert (tmp_path / name).stat().st_size > 1000
-    with pytest.raises(ValueError, match="against='XSSR' is in no row"):
-        plot_forest(comparisons, tmp_path / "no.png", against="XSSR")
-    with pytest.raises(ValueError, match="references alone"):
-        plot_label_efficiency(more, tmp_path / "no.png")
-
-
-def test_the_efficiency_picture_draws_what_the_table_says(tmp_path, runs, monkeypatch):
-    pytest.importorskip("matplotlib")
-    from matplotlib.axes import Axes
-
-    drawn = []
-    original = Axes.errorbar
-
-    def spy(self, x, y, **kwargs):
-        drawn.append(np.array(y))
-        return original(self, x, y, **kwargs)
-
-    monkeypatch.setattr(Axes, "errorbar", spy)
-    picks = [r for r in runs if r["block"] == "picks"]
-    plot_label_efficiency(picks, tmp_path / "one.png", n_bootstrap=20)
-    rows = summarize(picks, n_bootstrap=20).rows
-    expected = [
-        [row["dice"] for row in rows if row["selector"] == name]
-        for name in ("CoreSet", "MaxHerding", "XSSR", "random")
-    ]
-    np.testing.assert_allclose(drawn, expected)
