@@ -13,16 +13,30 @@ if TYPE_CHECKING:
     from skxssr.base import Selection
     from skxssr.embedding import MAEEmbedder, TorchEmbedder
     from skxssr.segmentation import SMPSegmenter
-    from skxssr.selection import CoreSetSelector, RandomSelector, XSSRSelector
+    from skxssr.selection import (
+        CoreSetSelector,
+        FixedIntervalSelector,
+        KMeansSelector,
+        RandomSelector,
+        StratifiedRandomSelector,
+        TypiClustSelector,
+        USLSelector,
+        XSSRSelector,
+    )
 
 # name -> module that defines it
 _HOMES = {
     "CoreSetSelector": "skxssr.selection",
+    "FixedIntervalSelector": "skxssr.selection",
+    "KMeansSelector": "skxssr.selection",
     "MAEEmbedder": "skxssr.embedding",
     "RandomSelector": "skxssr.selection",
     "SMPSegmenter": "skxssr.segmentation",
     "Selection": "skxssr.base",
+    "StratifiedRandomSelector": "skxssr.selection",
     "TorchEmbedder": "skxssr.embedding",
+    "TypiClustSelector": "skxssr.selection",
+    "USLSelector": "skxssr.selection",
     "XSSRSelector": "skxssr.selection",
 }
 
@@ -31,6 +45,7 @@ _SUBMODULES = (
     "embedding",
     "evaluation",
     "exceptions",
+    "holdout",
     "io",
     "metrics",
     "neighbors",
@@ -43,11 +58,16 @@ _SUBMODULES = (
 
 __all__ = [
     "CoreSetSelector",
+    "FixedIntervalSelector",
+    "KMeansSelector",
     "MAEEmbedder",
     "RandomSelector",
     "SMPSegmenter",
     "Selection",
+    "StratifiedRandomSelector",
     "TorchEmbedder",
+    "TypiClustSelector",
+    "USLSelector",
     "XSSRSelector",
     "__version__",
 ]

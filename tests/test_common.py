@@ -16,10 +16,28 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
 import skxssr
-from skxssr import CoreSetSelector, RandomSelector, XSSRSelector
+from skxssr import (
+    CoreSetSelector,
+    FixedIntervalSelector,
+    KMeansSelector,
+    RandomSelector,
+    StratifiedRandomSelector,
+    TypiClustSelector,
+    USLSelector,
+    XSSRSelector,
+)
 from skxssr.testing import check_selector
 
-SELECTORS = [XSSRSelector(), CoreSetSelector(), RandomSelector()]
+SELECTORS = [
+    XSSRSelector(),
+    CoreSetSelector(),
+    KMeansSelector(),
+    TypiClustSelector(),
+    USLSelector(),
+    RandomSelector(),
+    FixedIntervalSelector(),
+    StratifiedRandomSelector(),
+]
 
 # check -> reason, for every selector; none fails
 EXPECTED_FAILURES: dict[str, str] = {}
@@ -49,7 +67,12 @@ FIXED = {"alpha": 0.0, "n_neighbors": 4}  # what a budget would otherwise decide
         (CoreSetSelector(), {"prefix": True, "permutation": True}),
         (CoreSetSelector(initialize="random", preprocess=None), {"prefix": True}),
         (CoreSetSelector(metric="cosine"), {"prefix": True, "permutation": True}),
+        (KMeansSelector(), {}),
+        (TypiClustSelector(), {}),
+        (TypiClustSelector(n_neighbors=3, max_clusters=4, metric="cosine"), {}),
+        (USLSelector(), {}),
         (RandomSelector(), {"prefix": True}),
+        (FixedIntervalSelector(), {}),
     ],
     ids=repr,
 )

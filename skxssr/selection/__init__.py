@@ -1,7 +1,20 @@
 """Selectors, one algorithm a file. Imports `base` and below."""
 
 from skxssr.selection.coreset import CoreSetSelector
+from skxssr.selection.k_means import KMeansSelector
 from skxssr.selection.random_draw import RandomSelector
+from skxssr.selection.structured import FixedIntervalSelector, StratifiedRandomSelector
+from skxssr.selection.typiclust import TypiClustSelector
+from skxssr.selection.usl import USLSelector
 from skxssr.selection.xssr import XSSRSelector
 
-__all__ = ["CoreSetSelector", "RandomSelector", "XSSRSelector"]
+__all__ = [
+    "CoreSetSelector",
+    "FixedIntervalSelector",
+    "KMeansSelector",
+    "RandomSelector",
+    "StratifiedRandomSelector",
+    "TypiClustSelector",
+    "USLSelector",
+    "XSSRSelector",
+]

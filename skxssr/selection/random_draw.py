@@ -1,5 +1,6 @@
 """A random draw, the baseline of every comparison. Imports `base`."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,37 @@ from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
 
 
-class RandomSelector(BaseSelector):
+class BlindSelector(BaseSelector):
+    """Base of the draws that do not look at the values: a subclass writes `_draw`."""
+
+    _parameter_constraints: dict = {
+        **BaseSelector._parameter_constraints,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self, *, metric: str = "euclidean", preprocess: Any = "auto", random_state: Any = None
+    ) -> None:
+        self.metric = metric
+        self.preprocess = preprocess
+        self.random_state = random_state
+
+    def _preprocess(self, source: np.ndarray | None, X: np.ndarray) -> Any:
+        return source, X
+
+    def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
+        return Selection(
+            indices=self._draw(request, check_random_state(self.random_state)),
+            scores=np.full(request.budget, np.nan, dtype=np.float32),
+            scales={"exact": True},
+        )
+
+    @abstractmethod
+    def _draw(self, request: Request, generator: np.random.RandomState) -> np.ndarray:
+        """The rows, in pick order."""
+
+
+class RandomSelector(BlindSelector):
     """Draw rows at random, under the same groups and quotas as every other selector.
 
     Parameters
@@ -53,34 +84,20 @@ class RandomSelector(BaseSelector):
     (3,)
     """
 
-    _parameter_constraints: dict = {
-        **BaseSelector._parameter_constraints,
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self, *, metric: str = "euclidean", preprocess: Any = "auto", random_state: Any = None
-    ) -> None:
-        self.metric = metric
-        self.preprocess = preprocess
-        self.random_state = random_state
-
-    def _preprocess(self, source: np.ndarray | None, X: np.ndarray) -> Any:
-        return source, X  # a draw does not look at the values
-
-    def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
-        uniform = check_random_state(self.random_state).uniform(size=len(X))
-        with np.errstate(divide="ignore"):
-            arrival = np.where(request.weight > 0, -np.log1p(-uniform) / request.weight, np.inf)
-        order = np.lexsort((uniform, arrival))  # weight 0: in random order among themselves
-        return Selection(
-            indices=_by_rounds(order[np.isin(order, request.candidates)], request),
-            scores=np.full(request.budget, np.nan, dtype=np.float32),
-            scales={"exact": True},
-        )
+    def _draw(self, request: Request, generator: np.random.RandomState) -> np.ndarray:
+        return by_rounds(random_order(request, generator), request)
 
 
-def _by_rounds(order: np.ndarray, request: Request) -> np.ndarray:
+def random_order(request: Request, generator: np.random.RandomState) -> np.ndarray:
+    """The candidates in the order of a draw without replacement, in proportion to weight."""
+    uniform = generator.uniform(size=len(request.weight))
+    with np.errstate(divide="ignore"):
+        arrival = np.where(request.weight > 0, -np.log1p(-uniform) / request.weight, np.inf)
+    order = np.lexsort((uniform, arrival))  # weight 0: in random order among themselves
+    return order[np.isin(order, request.candidates)]
+
+
+def by_rounds(order: np.ndarray, request: Request) -> np.ndarray:
     """The first picks of `order` under `Quota`: a row comes in the round of its group's visits."""
     if request.groups is None:
         return order[: request.budget].astype(np.int64)
