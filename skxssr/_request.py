@@ -68,16 +68,17 @@ def _column(value: Any, n: int, name: str) -> np.ndarray:
     return value
 
 
-def _groups(groups: Any, n: int) -> np.ndarray:
-    groups = _column(groups, n, "groups")
+def check_groups(groups: Any, n: int, name: str = "groups") -> np.ndarray:
+    """Group of each row, numbered from 0 in the order of their sorted names."""
+    groups = _column(groups, n, name)
     try:
         if (groups != groups).any():
             raise TypeError("NaN is in no group")
         return np.unique(groups, return_inverse=True)[1]
     except TypeError as error:
         raise ValueError(
-            "groups mixes types that cannot be compared, or holds missing values: pass all strings "
-            "or all integers, and name a group for every row."
+            f"{name} mixes types that cannot be compared, or holds missing values: pass all "
+            "strings or all integers, one for every row."
         ) from error
 
 
@@ -141,7 +142,7 @@ def check_request(
         budget=check_budget(budget, n),
         labeled=labeled,
         candidates=np.flatnonzero(free),
-        groups=None if groups is None else _groups(groups, n),
+        groups=None if groups is None else check_groups(groups, n),
         max_per_group=None if max_per_group is None else int(max_per_group),
         weight=check_weight(sample_weight, n),
     )

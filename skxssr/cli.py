@@ -1,4 +1,4 @@
-"""The command line: `skxssr select` and `skxssr demo`. Imports everything, inside the commands."""
+"""The command line: `skxssr split`, `select`, `demo`. Imports everything, inside the commands."""
 
 import argparse
 import os
@@ -9,12 +9,14 @@ from pathlib import Path
 from skxssr._version import __version__
 
 _EPILOG = """examples:
-  skxssr select --source siteA/ --target siteB/ --budget 22 --out picks/
-  skxssr select --source siteA/ --target siteB/ --budget 5% --out picks/ \\
+  skxssr split --target siteB/ --size 20% --out split/ --group-pattern '^(patient[0-9]+)_'
+  skxssr select --source siteA/ --target siteB/ --budget 22 --out picks/ --exclude-test split/
+  skxssr select --source siteA/ --target siteB/ --budget 5% --out picks/ --exclude-test split/ \\
       --group-pattern '^(patient[0-9]+)_'
   skxssr demo
 
-The picked images are chosen, not drawn at random: never use them as a test set.
+The picked images are chosen, not drawn at random: never use them as a test set. Reserve one first,
+with skxssr split.
 """
 
 
@@ -49,6 +51,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"skxssr {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
+    split = commands.add_parser(
+        "split", help="reserve a random test set of whole patients, before anything is selected"
+    )
+    split.add_argument("--target", required=True, type=Path, help="folder of target images")
+    split.add_argument(
+        "--size", required=True, type=_budget, help="at least a count (100) or a share (20%%)"
+    )
+    split.add_argument("--out", required=True, type=Path, help="folder for the lists")
+    split.add_argument(
+        "--group-pattern", help="regular expression whose one group is the patient, kept whole"
+    )
+    split.add_argument("--seed", type=int, default=0, help="seed of the draw (0)")
+
     select = commands.add_parser(
         "select", help="from two folders of images to the list to annotate"
     )
@@ -64,6 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     select.add_argument("--alpha", type=_alpha, default="auto", help="0 to 1, or auto (default)")
     select.add_argument("--group-pattern", help="regular expression whose one group is the patient")
     select.add_argument("--max-per-group", type=int, help="at most so many images of a patient")
+    select.add_argument(
+        "--exclude-test", type=Path, help="folder of skxssr split, whose test images are left out"
+    )
     select.add_argument(
         "--skip-unreadable", action="store_true", help="leave broken images out and list them"
     )
@@ -84,11 +102,33 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _split(args: argparse.Namespace) -> None:
+    from skxssr.holdout import split_folder
+
+    reserved = split_folder(
+        args.target,
+        args.size,
+        args.out,
+        group_pattern=args.group_pattern,
+        random_state=args.seed,
+    )
+    counted = f"{len(reserved.images)} of {reserved.n_images} images"
+    print(f"Reserved for testing: {counted}, listed in {args.out / 'test.txt'}.")
+    if reserved.n_patients is not None:
+        print(f"Whole patients among them: {reserved.n_patients}.")
+    else:
+        print("Every image was taken for a patient of its own. If patients have several, remove")
+        print(f"{args.out} and draw again with --group-pattern.")
+    print(f"Select from the others with: skxssr select ... --exclude-test {args.out}")
+
+
 def _select(args: argparse.Namespace) -> None:
     from skxssr import MAEEmbedder, XSSRSelector
     from skxssr.folders import select_from_folders
 
     verbose = 0 if args.quiet else 1
+    if args.exclude_test is None:  # said now, not after the training
+        print("No --exclude-test: reserve a random test set first, with skxssr split.", flush=True)
     if args.embedder is None:
         embedder = MAEEmbedder(
             image_size=args.image_size,
@@ -110,12 +150,16 @@ def _select(args: argparse.Namespace) -> None:
         ),
         group_pattern=args.group_pattern,
         max_per_group=args.max_per_group,
+        test_set=args.exclude_test,
         skip_unreadable=args.skip_unreadable,
         refit=args.embedder is None,
         verbose=verbose,
     )
     for path, reason in result.excluded.items():
         print(f"left out: {path}: {reason}", file=sys.stderr)
+    if result.test_set is not None:
+        kept = f"{len(result.left_out)} images that {result.test_set.folder} reserves for testing"
+        print(f"Left out: {kept}.")
     if result.embedder_reused:
         print(f"The embedder in {args.out / 'embedder'} was trained on the same files: reused.")
     print(result.selection.summary())
@@ -146,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # before torch loads: threads that spin while they wait slow everything down on a shared machine
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
-        {"select": _select, "demo": _demo}[args.command](args)
+        {"split": _split, "select": _select, "demo": _demo}[args.command](args)
     except KeyboardInterrupt as interrupt:
         hint = "; ".join([str(interrupt), *getattr(interrupt, "__notes__", [])]).strip("; ")
         print(f"skxssr: stopped. {hint}".rstrip(), file=sys.stderr)

@@ -6,10 +6,7 @@ Whatever can be wrong with the input is found before the first training step.
 import csv
 import json
 import os
-import re
 import shutil
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +14,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from skxssr._files import make_writable, read_json, write_text
 from skxssr._provenance import sha256_of_files, versions
 from skxssr._request import check_request
 from skxssr.base import Selection
 from skxssr.exceptions import ImageReadError
+from skxssr.holdout import ReservedSet, group_by_pattern, read_test_set
+from skxssr.holdout.files import reserved_nearby
 from skxssr.io import find_unreadable, list_images
 from skxssr.pipeline import embed_and_select
 
@@ -47,6 +47,10 @@ class FolderSelection:
         Images that could not be read, and why.
     embedder_reused : bool
         Whether a saved embedder of the same configuration and files was taken.
+    test_set : ReservedSet or None
+        The test set that was kept away from.
+    left_out : list of Path
+        Images that are in it, target images first; they are in no other list.
     """
 
     files: list[Path]
@@ -56,54 +60,8 @@ class FolderSelection:
     target_embeddings: np.ndarray
     excluded: dict[Path, str] = field(default_factory=dict)
     embedder_reused: bool = False
-
-
-def group_by_pattern(paths: Sequence[Path], pattern: str) -> list[str]:
-    """Group of each file: the first bracketed part of `pattern` found in its name.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Image files.
-    pattern : str
-        Regular expression with one group, such as ``TCGA_.._([0-9]+)`` for the patient.
-
-    Returns
-    -------
-    list of str
-        One group a file.
-
-    Raises
-    ------
-    ValueError
-        `pattern` is no regular expression with exactly one group, or does not match every name.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from skxssr.folders import group_by_pattern
-    >>> group_by_pattern([Path("p1_003.png"), Path("p2_001.png")], r"^(p[0-9]+)_")
-    ['p1', 'p2']
-    """
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(
-            f"group pattern {pattern!r} is not a regular expression: {error}"
-        ) from None
-    if compiled.groups != 1:
-        raise ValueError(
-            f"group pattern {pattern!r} has {compiled.groups} bracketed parts: mark exactly one, "
-            "the patient, as in '^(p[0-9]+)_'"
-        )
-    matches = [compiled.search(path.name) for path in paths]
-    unmatched = [path.name for path, match in zip(paths, matches, strict=True) if not match]
-    if unmatched:
-        raise ValueError(
-            f"group pattern {pattern!r} matches no part of {len(unmatched)} file names, the first "
-            f"{unmatched[0]}"
-        )
-    return [match[1] for match in matches if match]
+    test_set: ReservedSet | None = None
+    left_out: list[Path] = field(default_factory=list)
 
 
 def select_from_folders(
@@ -116,6 +74,7 @@ def select_from_folders(
     selector: Any,
     group_pattern: str | None = None,
     max_per_group: int | None = None,
+    test_set: str | os.PathLike | None = None,
     skip_unreadable: bool = False,
     refit: bool = True,
     verbose: int = 1,
@@ -127,7 +86,8 @@ def select_from_folders(
     source, target : path
         Folders of images, searched with their subfolders.
     budget : int or float
-        A count, or a fraction of the readable target images; see `skxssr.base.BaseSelector.select`.
+        A count, or a fraction of the readable target images that are not reserved; see
+        `skxssr.base.BaseSelector.select`.
     out : path
         Folder for the results, made if missing. Receives ``selection.csv`` (rank, file, score,
         density, novelty, diversity), ``selection.json`` (versions, parameters, SHA-256 of every
@@ -140,9 +100,13 @@ def select_from_folders(
     selector : BaseSelector
         Fitted here.
     group_pattern : str, optional
-        See `group_by_pattern`; the groups of `select`.
+        See `skxssr.holdout.group_by_pattern`; the groups of `select`.
     max_per_group : int, optional
         See `skxssr.base.BaseSelector.select`.
+    test_set : path, optional
+        Folder that `skxssr.holdout.split_folder` (``skxssr split``) wrote. Its images are left out
+        altogether, under any name: neither picked, nor embedded, nor trained on. Without it, a test
+        set of these images that lies in or beside `target` or `out` is not overlooked but refused.
     skip_unreadable : bool, default=False
         Leave images out that cannot be read, and list them, instead of stopping.
     refit : bool, default=True
@@ -159,13 +123,21 @@ def select_from_folders(
     ImageReadError
         An image cannot be read; all of them are named.
     ValueError
-        A folder holds no image, the budget cannot be met, or groups do not match.
+        A folder holds no image, the budget cannot be met, groups do not match, a patient of the
+        test set has images outside of it, or a test set of these images was reserved and `test_set`
+        does not say so.
     PermissionError
         `out` cannot be written. All of these come before anything is trained.
     """
     selector._validate_params()
     source, target, out = Path(source), Path(target), Path(out)
+    reserved = None if test_set is None else read_test_set(test_set)
     source_files, target_files = list_images(source), list_images(target)
+    names = {path: path.relative_to(target).as_posix() for path in target_files}
+    if reserved is None:
+        for forgotten in reserved_nearby(target, out):
+            if not forgotten.images.keys().isdisjoint(names.values()):
+                forgotten.check_pool(list(names.values()))
     excluded = find_unreadable([*source_files, *target_files], verbose=verbose)
     if excluded and not skip_unreadable:
         listed = "\n".join(f"  {path}: {reason}" for path, reason in list(excluded.items())[:10])
@@ -178,11 +150,27 @@ def select_from_folders(
     for folder, files in ((source, source_files), (target, target_files)):
         if not files:
             raise ImageReadError(f"No image of {folder} can be read.")
+    hashes = sha256_of_files([*source_files, *target_files])
+    left_out: list[Path] = []
+    if reserved is not None:
+        # by content too: a copy under another name is the same image
+        contents = set(reserved.images.values())
+        copies = {path for path in hashes if hashes[path] in contents}
+        copies |= {path for path in target_files if names[path] in reserved.images}
+        left_out = [path for path in [*target_files, *source_files] if path in copies]
+        source_files = [path for path in source_files if path not in copies]
+        target_files = [path for path in target_files if path not in copies]
+        for folder, files in ((source, source_files), (target, target_files)):
+            if not files:
+                raise ValueError(
+                    f"every image of {folder} is in the test set reserved in {reserved.folder}: "
+                    "give the folder that it was drawn from, or one of other images"
+                )
+        reserved.check_pool([names[path] for path in target_files], group_pattern)
     groups = None if group_pattern is None else group_by_pattern(target_files, group_pattern)
     check_request(len(target_files), budget, groups=groups, max_per_group=max_per_group)
-    _make_writable(out)
+    make_writable(out)
 
-    hashes = sha256_of_files([*source_files, *target_files])
     reused = False
     if refit:
         fingerprint = {
@@ -193,7 +181,7 @@ def select_from_folders(
             ],
         }
         saved = out / "embedder"
-        if _read_json(saved / _FINGERPRINT) == fingerprint:
+        if read_json(saved / _FINGERPRINT) == fingerprint:
             embedder = type(embedder).load(saved)
             reused = True
         else:
@@ -215,8 +203,9 @@ def select_from_folders(
         target_embeddings=picked.target_embeddings,
         excluded=excluded,
         embedder_reused=reused,
+        test_set=reserved,
+        left_out=left_out,
     )
-    names = {path: path.relative_to(target).as_posix() for path in target_files}
     _write_csv(out / "selection.csv", result, names)
     record = {
         "versions": versions(),
@@ -239,20 +228,29 @@ def select_from_folders(
             "fitted_here": refit,
             "reused": reused,
         },
+        "test_set": None
+        if reserved is None
+        else {
+            "folder": str(reserved.folder.resolve()),
+            "sha256": reserved.sha256,
+            "n_images": len(reserved.images),
+            "n_patients": reserved.n_patients,
+            "left_out": [str(path) for path in left_out],
+        },
         "excluded": {str(path): reason for path, reason in excluded.items()},
         "source_sha256": {
             path.relative_to(source).as_posix(): hashes[path] for path in source_files
         },
         "target_sha256": {names[path]: hashes[path] for path in target_files},
     }
-    _write_text(out / "selection.json", json.dumps(_finite(record), indent=1, allow_nan=False))
+    write_text(out / "selection.json", json.dumps(_finite(record), indent=1, allow_nan=False))
     with (out / "embeddings.npz").open("wb") as stream:
         np.savez_compressed(
             stream,
             source=picked.source_embeddings,
             target=picked.target_embeddings,
             source_files=np.array([path.relative_to(source).as_posix() for path in source_files]),
-            target_files=np.array(list(names.values())),
+            target_files=np.array([names[path] for path in target_files]),
         )
     return result
 
@@ -262,10 +260,10 @@ def _fit_resumably(
 ) -> Any:
     """Fit and save a clone; a stopped training of the same fingerprint goes on where it was."""
     checkpoint, unfinished = saved / "checkpoint", saved / _UNFINISHED
-    if _read_json(unfinished) != fingerprint:
+    if read_json(unfinished) != fingerprint:
         shutil.rmtree(checkpoint, ignore_errors=True)
     (saved / _FINGERPRINT).unlink(missing_ok=True)
-    _write_text(unfinished, json.dumps(fingerprint, indent=1))
+    write_text(unfinished, json.dumps(fingerprint, indent=1))
     embedder = clone(embedder)
     if "checkpoint_dir" in embedder.get_params(deep=False):
         embedder.set_params(checkpoint_dir=checkpoint)
@@ -287,34 +285,6 @@ def _fingerprint_parameters(embedder: Any) -> dict[str, Any]:
         for name, value in parameters.items()
         if name not in _NOT_IN_FINGERPRINT
     }
-
-
-def _make_writable(out: Path) -> None:
-    """Make the folder and write to it once, so that a lack of permission shows before training."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise PermissionError(
-            f"--out {out} cannot be written ({error.strerror or error}): choose a folder where you "
-            "may write"
-        ) from error
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text + ("" if text.endswith("\n") else "\n"), encoding="utf-8")
-    beside.replace(path)
 
 
 def _write_csv(path: Path, result: FolderSelection, names: dict[Path, str]) -> None:

@@ -14,6 +14,7 @@ ROOT = Path(skxssr.__file__).parent
 
 # Part of the package -> the parts it may import, anywhere in its files. Import goes left to right.
 LOWEST = {
+    "_files",
     "_optional",
     "_preprocess",
     "_progress",
@@ -27,6 +28,7 @@ MAY_IMPORT = {
     "__init__": {"_version"},  # and lazily every home of a public name
     "_version": set(),
     "exceptions": set(),
+    "_files": set(),
     "_progress": set(),
     "_preprocess": set(),
     "_quota": set(),
@@ -43,11 +45,12 @@ MAY_IMPORT = {
     "testing": set(),
     "io": HELPERS,
     "datasets": HELPERS | {"io"},
+    "holdout": HELPERS | {"io"},
     "_torch": HELPERS | {"io"},
     "embedding": HELPERS | {"io", "_torch"},
     "segmentation": HELPERS | {"io", "_torch", "metrics"},
     "pipeline": HELPERS | {"io", "metrics", "base"},
-    "folders": HELPERS | {"io", "base", "pipeline"},
+    "folders": HELPERS | {"io", "base", "holdout", "pipeline"},
     "report": HELPERS | {"io", "metrics", "base", "pipeline"},
     "evaluation": HELPERS | {"io", "metrics", "neighbors", "base", "selection", "pipeline"},
 }

@@ -1,0 +1,16 @@
+"""A random, patient-level test set, reserved before anything is selected. Imports `io`.
+
+Picked images are chosen, not drawn: they must never be the test set. So the test set is drawn
+first, once, whole patients at a time, and written down; selection then keeps away from it.
+"""
+
+from skxssr.holdout.draw import reserve_test_set
+from skxssr.holdout.files import ReservedSet, group_by_pattern, read_test_set, split_folder
+
+__all__ = [
+    "ReservedSet",
+    "group_by_pattern",
+    "read_test_set",
+    "reserve_test_set",
+    "split_folder",
+]
