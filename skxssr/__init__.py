@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from skxssr.segmentation import SMPSegmenter
     from skxssr.selection import (
         CoreSetSelector,
+        FacilityLocationSelector,
         FixedIntervalSelector,
         KMeansSelector,
+        KMedoidsSelector,
+        MaxHerdingSelector,
+        ProbCoverSelector,
         RandomSelector,
         StratifiedRandomSelector,
         TypiClustSelector,
@@ -27,9 +31,13 @@ if TYPE_CHECKING:
 # name -> module that defines it
 _HOMES = {
     "CoreSetSelector": "skxssr.selection",
+    "FacilityLocationSelector": "skxssr.selection",
     "FixedIntervalSelector": "skxssr.selection",
     "KMeansSelector": "skxssr.selection",
+    "KMedoidsSelector": "skxssr.selection",
     "MAEEmbedder": "skxssr.embedding",
+    "MaxHerdingSelector": "skxssr.selection",
+    "ProbCoverSelector": "skxssr.selection",
     "RandomSelector": "skxssr.selection",
     "SMPSegmenter": "skxssr.segmentation",
     "Selection": "skxssr.base",
@@ -58,9 +66,13 @@ _SUBMODULES = (
 
 __all__ = [
     "CoreSetSelector",
+    "FacilityLocationSelector",
     "FixedIntervalSelector",
     "KMeansSelector",
+    "KMedoidsSelector",
     "MAEEmbedder",
+    "MaxHerdingSelector",
+    "ProbCoverSelector",
     "RandomSelector",
     "SMPSegmenter",
     "Selection",

@@ -13,7 +13,7 @@ from skxssr.selection._medoids import select_medoids
 
 
 class KMedoidsSelector(BaseSelector):
-    """k-medoids: picks that, with the source, have the lowest mean distance to the pool.
+    """Medoids: picks that, with the source, have the lowest mean distance to the pool.
 
     What the source already stands for needs no label: the cost of a target row is its distance to
     the nearest row of source, labelled and picks together, as in discrepancy-based active learning
