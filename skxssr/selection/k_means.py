@@ -52,8 +52,8 @@ class KMeansSelector(BaseSelector):
     empty, the next pick comes from the largest cluster with the fewest picks. `sample_weight`
     weighs the rows in k-means and the size of clusters.
 
-    k-means is scikit-learn's, by mini-batches for more than 50,000 rows, always on one thread: on
-    several its sums, and now and then a pick, would depend on how many they are.
+    k-means is scikit-learn's, by mini-batches where rows times clusters exceed 10 million, always
+    on one thread: on several its sums, and now and then a pick, would depend on how many they are.
 
     References
     ----------

@@ -65,8 +65,8 @@ class TypiClustSelector(BaseSelector):
     picked, which matters only where a cluster is picked from twice. It also drops clusters of
     5 rows itself, and takes at most half of a cluster as neighbours. A row alone in its cluster has
     typicality 0, and no mean distance counts as less than 1e-12 of the pool's radius.
-    `sample_weight` also weighs the rows in k-means and the size of clusters. More than 50,000 rows
-    are clustered by mini-batches.
+    `sample_weight` also weighs the rows in k-means and the size of clusters. k-means goes by
+    mini-batches where rows times clusters exceed 10 million.
 
     References
     ----------

@@ -76,7 +76,8 @@ class USLSelector(BaseSelector):
 
     Labelled rows add to the number of clusters, count as picks in the closeness, and clusters that
     hold one come last. `sample_weight` also weighs the rows in k-means and the size of clusters.
-    More than 50,000 rows are clustered by mini-batches and their neighbours are approximate.
+    k-means goes by mini-batches where rows times clusters exceed 10 million; neighbours of more
+    than 50,000 rows are approximate.
 
     References
     ----------
