@@ -33,13 +33,14 @@ class Selection:
     calibration : str
         Which coverage loss that is.
     alpha : float or None
-        The trade-off in force.
+        The trade-off in force; None if there was nothing to trade off.
     alphas, alpha_losses : ndarray of shape (n_alphas,), float64
         The calibration curve; empty if alpha was given.
     alpha_zero_overlap : float or None
         Share of the picks that alpha = 0 would have made too; None if alpha was given.
     novelty_used : bool
-        Whether novelty had a say in the score.
+        Whether novelty had a say: in the score, in the demand, or in that the source counted as
+        covering the target.
     scales : dict
         Size of the demand set, bandwidth, number of neighbours, whatever was sampled or
         approximate, whether everything was exact.
@@ -109,10 +110,20 @@ class Selection:
         if len(self.coverage):
             lines.append(f"Coverage loss ({self.calibration}): {self.coverage[-1]:.4g}.")
         if len(self.alphas):
-            lines.append(f"alpha = {self.alpha:g} has the lowest loss of {len(self.alphas)} tried.")
+            share = self.parameters.get("alpha_tolerance", 0)
+            near = f"is the smallest within {share:.2%} of" if share else "has"
+            lines.append(
+                f"alpha = {self.alpha:g} {near} the lowest loss of {len(self.alphas)} tried."
+            )
         if self.selector == "XSSRSelector" and not self.novelty_used:
-            why = "there was no source" if self.n_source_samples == 0 else "alpha is 0"
+            why = "alpha is 0"
+            if self.n_source_samples == 0:
+                why = "there was no source"
+            elif "novelty" not in self.parameters.get("terms", ["novelty"]):
+                why = "it is not among the terms"
             lines.append(f"Novelty had no say: {why}.")
+            if self.n_source_samples:
+                lines.append("The distance to the source did not influence the picks.")
         elif self.alpha_zero_overlap is not None:
             lines.append(f"{self.alpha_zero_overlap:.0%} of the picks are those of alpha = 0.")
         return "\n".join(lines)

@@ -38,10 +38,10 @@ def neighbor_distances(X, k):
     return np.sort(D, axis=1)[:, :k]
 
 
-def bandwidth(X, k):
+def bandwidth(X, k, scale=2.0):
     """Twice the median distance to the k-th neighbour, of those that are positive; 0 if none is."""
     reach = [row[-1] for row in neighbor_distances(X, k) if k and row[-1] > 0]
-    return 2 * float(np.median(reach)) if reach else 0.0
+    return scale * float(np.median(reach)) if reach else 0.0
 
 
 def default_k(m, total):
@@ -56,6 +56,12 @@ def typicality(X, k):
 
 def novelty(X, source, k):
     return np.sort(distances(X, source), axis=1)[:, : min(k, len(source))].mean(axis=1)
+
+
+def distance_range(X):
+    """95th percentile of the distances between the rows, each pair once."""
+    pairs = distances(X, X)[np.triu_indices(len(X), 1)]
+    return np.percentile(pairs, 95) if len(pairs) else 0.0
 
 
 def diameter(X):
@@ -107,12 +113,17 @@ def select(
     max_per_group=None,
     demand=None,
     calibration="mean_distance",
+    terms=("density", "novelty", "diversity"),
+    composite="geometric",
+    novelty_in="score",
+    source_weight=0.0,
+    bandwidth_scale=2.0,
 ):
     """The whole greedy selection, every score of every row afresh at every pick.
 
     `demand`: positions of the demand set, all rows by default; given, every row's own kernel value
     is left out of its density. Scores are scaled as documented: density by its first maximum,
-    novelty and diversity by the diameter.
+    novelty and diversity by the diameter. `novelty_in` is the selector's `novelty`.
     """
     n = len(X)
     labeled = list(labeled)
@@ -121,7 +132,7 @@ def select(
     demand = np.arange(n) if demand is None else np.asarray(demand)
     k = default_k(len(demand), len(labeled) + budget) if n_neighbors is None else n_neighbors
     k = min(k, len(demand) - 1)
-    h = bandwidth(X[demand], k)
+    h = bandwidth(X[demand], k, bandwidth_scale)
     K = gaussian(squared_distances(X, X[demand]), h)
     counted = np.tile(weight[demand], (n, 1))
     if sampled:
@@ -132,12 +143,29 @@ def select(
     width = diameter(X)
     unit = width or 1.0
     rows = open_candidates(n, labeled, candidates)
+    if not {"novelty", "diversity"} <= {*terms}:
+        alpha = 0.0 if "diversity" in terms else 1.0
+    N, width_of_V = np.ones(n), unit
+    if source is not None and "novelty" in terms:
+        if novelty_in == "demand":
+            counted = counted * (far[demand] / unit) ** alpha
+        elif composite == "additive":
+            N = np.array([(far <= f).sum() for f in far]) / n
+        else:
+            N = far / unit
+    if composite == "additive":
+        width_of_V = distance_range(X) or unit
+    credit = np.zeros(len(demand))
+    if source_weight:
+        credit = source_weight * gaussian(squared_distances(source, X[demand]), h).max(axis=0)
 
     picked, steps, utilities, first = [], [], [], None
     for _ in range(budget):
         chosen = labeled + picked
-        covered = K[chosen].max(axis=0) if chosen else np.zeros(len(demand))
-        if density == "residual":
+        covered = np.vstack([K[chosen], credit]).max(axis=0)
+        if "density" not in terms:
+            D = weight / weight.max()
+        elif density == "residual":
             raw = (counted * np.maximum(0.0, K - covered)).sum(axis=1)
             first = (max(raw[rows]) or 1.0) if first is None else first
             D = raw / first
@@ -145,15 +173,17 @@ def select(
             D = ranks
         squared = D2[:, chosen].min(axis=1) if chosen else np.full(n, width**2)
         V = np.sqrt(squared)
-        N = far if source is None else far / unit
-        score = np.float32(D * N**alpha * (V / unit) ** (1 - alpha))
+        if composite == "additive":
+            score = np.float32(D * (alpha * N + (1 - alpha) * np.minimum(1, V / width_of_V)))
+        else:
+            score = np.float32(D * N**alpha * (V / unit) ** (1 - alpha))
         allowed = may_pick(rows, picked, labeled, groups, max_per_group)
         best = max(allowed, key=lambda i: (score[i], squared[i], -i))
         utilities.append([score[i] if i in allowed else np.nan for i in range(n)])
         steps.append((score[best], D[best], far[best], V[best]))
         picked.append(best)
     chosen = [labeled + picked[: t + 1] for t in range(budget)]
-    score, D, N, V = map(np.array, zip(*steps, strict=True))
+    score, D, N, V = map(np.array, zip(*steps, strict=True))  # N in units of distance
     return SimpleNamespace(
         indices=picked,
         scores=score,
@@ -161,24 +191,28 @@ def select(
         novelty=N,
         diversity=V,
         utilities=np.array(utilities, dtype=np.float32),
-        coverage=np.array([_loss(X, demand, c, weight, calibration, h) for c in chosen]),
+        coverage=np.array([_loss(X, demand, c, weight, calibration, h, far) for c in chosen]),
         k=k,
         bandwidth=h,
     )
 
 
-def _loss(X, demand, chosen, weight, kind, h):
+def _loss(X, demand, chosen, weight, kind, h, far):
+    if kind == "novel_distance":
+        weight, kind = weight * far, "mean_distance"
     both = np.vstack([X[demand], X[chosen]])
     padded = np.r_[weight[demand], np.zeros(len(chosen))]
     return coverage_loss(both, range(len(demand), len(both)), kind=kind, h=h, weight=padded)
 
 
-def calibrate(X, budget, alphas, **kwargs):
+def calibrate(X, budget, alphas, *, tolerance=1e-6, **kwargs):
     """Separate runs, one an alpha: the curve of losses and the smallest alpha among the lowest."""
     runs = {a: select(X, budget, alpha=a, **kwargs) for a in sorted({0.0, *alphas})}
     losses = [runs[a].coverage[-1] for a in alphas]
     lowest = min(losses)
-    alpha = min(a for a, loss in zip(alphas, losses, strict=True) if loss <= lowest * (1 + 1e-6))
+    alpha = min(
+        a for a, loss in zip(alphas, losses, strict=True) if loss <= lowest * (1 + tolerance)
+    )
     common = set(runs[alpha].indices) & set(runs[0.0].indices)
     return SimpleNamespace(
         run=runs[alpha], alpha=alpha, losses=np.array(losses), overlap=len(common) / budget

@@ -15,7 +15,7 @@ def selector(**parameters):
     return XSSRSelector(**{"preprocess": None, "alphas": GRID, **parameters})
 
 
-@pytest.mark.parametrize("kind", ["mean_distance", "radius", "kernel"])
+@pytest.mark.parametrize("kind", ["mean_distance", "radius", "kernel", "novel_distance"])
 @pytest.mark.parametrize("name", ["normal", "lattice", "duplicates", "line"])
 def test_curve_alpha_and_overlap_are_those_of_separate_runs(name, kind):
     X = DATA[name]

@@ -149,19 +149,20 @@ def test_table_of_defaults_is_that_of_the_selector():
 def test_table_of_constants_is_that_of_the_code():
     from skxssr import _preprocess
     from skxssr._kernels import greedy
-    from skxssr.selection import _scales, xssr
+    from skxssr.selection import _calibrate, _scales
 
     method = (DOCS / "method.rst").read_text(encoding="utf-8")
     table = method[method.index("Every default, and why") :]
     for what, told in [
         ("demand set, at least", f"{_scales.MIN_DEMAND:,} rows"),
         ("demand rows a pick", f"{_scales.DEMAND_PER_PICK}"),
+        ("rows for distances", f"{_scales.MAX_RANGE:,}"),
         ("source rows used", f"{_scales.MAX_SOURCE:,}"),
         ("scale floor", power_of_ten(_preprocess._SCALE_FLOOR)),
         ("components", f"{_preprocess.MAX_COMPONENTS}"),
         ("rows to fit on", f"{_preprocess.MAX_FIT_ROWS:,} a side"),
         ("novelty floor", power_of_ten(_scales._TINY)),
-        ("alpha ties", power_of_ten(xssr._TIE) + " relative"),
+        ("alpha ties", power_of_ten(_calibrate._TIE) + " relative"),
         ("margin of bounds", power_of_ten(greedy._MARGIN - 1) + " relative"),
     ]:
         assert re.search(rf"\* - {re.escape(what)}\n +- {re.escape(told)}\n", table), (what, told)

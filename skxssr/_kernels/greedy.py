@@ -42,8 +42,10 @@ class Field(NamedTuple):
     density_scale, distance_scale : float
         Divisors of density, and of novelty and diversity.
     novelty_power : (n,) float64
-        Scaled novelty to the power alpha.
+        Scaled novelty to the power alpha; if `additive`, times alpha.
     alpha : float
+    additive : bool
+        Whether novelty and diversity are added, diversity cut off at `distance_scale`.
     """
 
     X: np.ndarray
@@ -56,6 +58,7 @@ class Field(NamedTuple):
     distance_scale: float
     novelty_power: np.ndarray
     alpha: float
+    additive: bool = False
 
 
 @kernel
@@ -154,6 +157,9 @@ def _composite(field, i, density, squared):
     """The score in float64 from raw density and squared distance to what is picked or labelled."""
     repulsion = 1.0 - field.alpha
     diversity = np.sqrt(squared) / field.distance_scale
+    if field.additive:
+        either = field.novelty_power[i] + repulsion * min(1.0, diversity)
+        return density / field.density_scale * either
     if repulsion == 0.0:
         diversity = 1.0
     elif repulsion != 1.0:

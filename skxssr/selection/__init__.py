@@ -2,6 +2,7 @@
 
 from skxssr.selection.coreset import CoreSetSelector
 from skxssr.selection.facility_location import FacilityLocationSelector
+from skxssr.selection.forms import XSSR_FORMS, make_form
 from skxssr.selection.k_means import KMeansSelector
 from skxssr.selection.k_medoids import KMedoidsSelector
 from skxssr.selection.max_herding import MaxHerdingSelector
@@ -25,4 +26,6 @@ __all__ = [
     "TypiClustSelector",
     "USLSelector",
     "XSSRSelector",
+    "XSSR_FORMS",
+    "make_form",
 ]

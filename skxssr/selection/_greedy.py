@@ -43,11 +43,16 @@ class Run:
 
 
 def start_state(
-    field: kernels.Field, request: Request, diameter: float, *, n_jobs: int | None
+    field: kernels.Field,
+    request: Request,
+    diameter: float,
+    *,
+    n_jobs: int | None,
+    credit: np.ndarray | None = None,
 ) -> Start:
-    """Cover by the labelled rows and compute every first density."""
+    """Cover by the labelled rows, on top of a `credit` (m,), and compute every first density."""
     n = len(field.X)
-    covered = np.zeros(field.demand.shape[1])
+    covered = np.zeros(field.demand.shape[1]) if credit is None else credit.copy()
     nearest = np.full(n, diameter**2)
     for row in request.labeled:
         point = field.X[row]

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from skxssr._kernels.distances import lower_to_point
+from skxssr._kernels.greedy import cover
 from skxssr._preprocess import evenly_spaced
 from skxssr._quota import Request
 from skxssr._threads import over_blocks
@@ -20,6 +21,7 @@ from skxssr.neighbors import kneighbors
 MIN_DEMAND = 5_000
 DEMAND_PER_PICK = 30
 MAX_SOURCE = 5_000
+MAX_RANGE = 1_000
 _TINY = 1e-12
 
 
@@ -64,6 +66,7 @@ def fix_scales(
     algorithm: str,
     seed: int,
     n_jobs: int | None,
+    bandwidth_scale: float = 2.0,
 ) -> Scales:
     """Choose the demand set, k and the bandwidth for a pool and a budget."""
     total = len(request.labeled) + request.budget
@@ -89,7 +92,7 @@ def fix_scales(
     )
     reach = graph[:, -1] if k else np.empty(0)
     reach = reach[reach > 0]
-    bandwidth = 2.0 * float(np.median(reach)) if reach.size else 0.0
+    bandwidth = bandwidth_scale * float(np.median(reach)) if reach.size else 0.0
     return Scales(
         demand=demand,
         n_neighbors=k,
@@ -113,7 +116,27 @@ def typicality(
         None, X, min(k, len(X) - 1), algorithm=algorithm, random_state=seed, n_jobs=n_jobs
     )
     spread = distances.mean(axis=1) if distances.shape[1] else np.zeros(len(X))
-    return rankdata(-spread, method="max") / len(X), exact
+    return ranks(-spread), exact
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Rank r of each value, the lowest 0, as (r + 1) / n; ties share the highest."""
+    return rankdata(values, method="max") / len(values)
+
+
+def distance_range(X: np.ndarray, *, seed: int) -> float:
+    """95th percentile of the distances between rows of the pool, or of a seeded sample of it.
+
+    0 if nearly all pairs are equal.
+    """
+    rows = X[evenly_spaced(len(X), MAX_RANGE, np.random.default_rng(seed).random())]
+    pairs = [np.empty(0)]
+    for i in range(1, len(rows)):
+        squared = np.full(len(rows), np.inf)
+        lower_to_point(rows, 0, i, rows[i], squared)
+        pairs.append(squared[:i])
+    squared = np.concatenate(pairs)
+    return float(np.percentile(np.sqrt(squared), 95)) if squared.size else 0.0
 
 
 def novelty(
@@ -130,12 +153,27 @@ def novelty(
 
     Floored at a tiny share of the `diameter` of the pool, so that it does not depend on the unit.
     """
-    used = min(len(source), MAX_SOURCE)
-    if used < len(source):
-        source = source[evenly_spaced(len(source), used, np.random.default_rng(seed).random())]
+    source = _source_sample(source, seed)
+    used = len(source)
     k = min(k, used)
     distances, exact = kneighbors(
         X, source, k, algorithm=algorithm, random_state=seed, n_jobs=n_jobs
     )
     notes = {"n_source_used": used, "novelty_neighbors": k, "novelty_exact": bool(exact)}
     return np.maximum(distances.mean(axis=1), _TINY * (diameter or 1.0)), notes
+
+
+def source_cover(
+    source: np.ndarray, demand: np.ndarray, precision: float, *, seed: int
+) -> np.ndarray:
+    """Largest kernel value of each demand point, a column of `demand`, to a source row."""
+    covered = np.zeros(demand.shape[1])
+    for row in _source_sample(source, seed):
+        cover(row, demand, precision, covered)
+    return covered
+
+
+def _source_sample(source: np.ndarray, seed: int) -> np.ndarray:
+    if len(source) <= MAX_SOURCE:
+        return source
+    return source[evenly_spaced(len(source), MAX_SOURCE, np.random.default_rng(seed).random())]

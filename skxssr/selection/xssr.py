@@ -9,17 +9,12 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skxssr._kernels.greedy import Field, powers
-from skxssr._progress import progress
 from skxssr._quota import Request
-from skxssr._threads import in_threads
 from skxssr.base import BaseSelector, Selection
 from skxssr.exceptions import SkxssrWarning
-from skxssr.metrics.coverage import COVERAGE_LOSSES, coverage_curve, precision_of
-from skxssr.selection._greedy import Run, Start, run_full, run_lazy, start_state
-from skxssr.selection._scales import Scales, fix_scales, novelty, typicality
-
-_TIE = 1e-6  # relative difference below which two coverage losses are the same
+from skxssr.selection._calibrate import CALIBRATIONS, calibrate
+from skxssr.selection._composite import TERMS, Composite, Form
+from skxssr.selection._scales import fix_scales, novelty
 
 
 class XSSRSelector(BaseSelector):
@@ -36,13 +31,35 @@ class XSSRSelector(BaseSelector):
         selection for every value of `alphas` and keeps the one with the lowest coverage loss.
         Without a source there is no novelty: "auto" is 0, and a number above 0 warns.
     alphas : tuple of float, default=(0.0, 0.1, ..., 1.0)
-        The grid for "auto". Losses within 1e-6 of the lowest are ties; the smallest alpha wins.
-    calibration : {"mean_distance", "radius", "kernel"}, default="mean_distance"
+        The grid for "auto".
+    alpha_tolerance : float, default=0.0
+        "auto" takes the smallest alpha whose loss is within this share of the lowest, as in 0.03
+        for 3 percent. Where the whole curve is that flat its minimum follows noise. Losses within
+        1e-6 of the lowest are ties in any case.
+    calibration : {"mean_distance", "radius", "kernel", "novel_distance"}, \
+            default="mean_distance"
         Coverage loss to minimise, see `skxssr.metrics.coverage_loss`. The mean distance is not
-        driven by a few outliers, as the radius is.
+        driven by a few outliers, as the radius is. "novel_distance" is the mean distance with
+        each row weighted by its novelty too: of these losses the one that sees the source.
+    terms : tuple of {"density", "novelty", "diversity"}, \
+            default=("density", "novelty", "diversity")
+        The terms of the score, for ablations. A term left out is 1 in every row. Without novelty
+        alpha is 0, without diversity 1; without both there is none, and none is calibrated.
+    composite : {"geometric", "additive"}, default="geometric"
+        "additive" is density x (alpha novelty + (1 - alpha) diversity), with novelty as a rank and
+        diversity as a share of the 95th percentile of the distances in the pool, cut off at 1. Its
+        alpha depends on those scales, that of "geometric" on none.
     density : {"residual", "typicality"}, default="residual"
         "residual" is the demand a row would newly cover, by a Gaussian kernel. "typicality" is
         the rank of 1 / mean distance to the nearest rows, the same at every pick.
+    novelty : {"score", "demand"}, default="score"
+        "demand" multiplies the demand of each row, not its score, by novelty^alpha: novelty then
+        says what needs covering, and an outlier can only cover itself. Needs a residual density.
+    source_weight : float in [0, 1], default=0.0
+        How far the source counts as covering the target, for a model that also learns from the
+        source's labels; 0 for one trained on the picks alone. Needs a residual density.
+    bandwidth_scale : float, default=2.0
+        Bandwidth of the Gaussian kernel in units of the median distance to the k-th neighbour.
     n_neighbors : int, optional
         Neighbours that set the bandwidth, the novelty and the typicality. By default half of the
         rows that each pick stands for, within 5 and 20. Lowered, with a warning, where the pool
@@ -58,9 +75,9 @@ class XSSRSelector(BaseSelector):
         Both return the same picks. "full" scores every row at every pick and keeps the scores in
         ``selection_.utilities``.
     random_state : int, RandomState instance or None, default=0
-        Offset of the demand set (pools above 5,000 rows) and of the source sample (sources above
-        5,000 rows), and seed of pynndescent. Fixed by default, so that a selection can be
-        repeated.
+        Offset of the demand set (pools above 5,000 rows), of the source sample (sources above
+        5,000 rows) and of the sample of distances (additive, pools above 1,000 rows), and seed of
+        pynndescent. Fixed by default, so that a selection can be repeated.
     n_jobs : int, optional
         Threads; None is 1 unless in a `joblib.parallel_config`, -1 all cores. The picks do not
         depend on it.
@@ -80,11 +97,14 @@ class XSSRSelector(BaseSelector):
     --------
     CoreSetSelector : Greedy k-center, diversity alone.
     RandomSelector : The baseline to beat.
+    skxssr.selection.make_form : Forms of this selector by name, for ablations.
 
     Notes
     -----
     The formulas of [1]_ are not public; these are a reading of its abstract, set out with every
-    default and its reason in the documentation, page "The method".
+    default and its reason in the documentation, page "The method". The default is our form; the
+    literal reading of the paper is ``make_form("XSSR as described")``. Report both, and never credit
+    the figures of one to the other.
 
     References
     ----------
@@ -113,8 +133,14 @@ class XSSRSelector(BaseSelector):
         **BaseSelector._parameter_constraints,
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "alphas": ["array-like"],
-        "calibration": [StrOptions(set(COVERAGE_LOSSES))],
+        "alpha_tolerance": [Interval(Real, 0, None, closed="left")],
+        "calibration": [StrOptions(set(CALIBRATIONS))],
+        "terms": ["array-like"],
+        "composite": [StrOptions({"geometric", "additive"})],
         "density": [StrOptions({"residual", "typicality"})],
+        "novelty": [StrOptions({"score", "demand"})],
+        "source_weight": [Interval(Real, 0, 1, closed="both")],
+        "bandwidth_scale": [Interval(Real, 0, None, closed="neither")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "algorithm": [StrOptions({"auto", "exact", "pynndescent"})],
         "engine": [StrOptions({"lazy", "full"})],
@@ -128,8 +154,14 @@ class XSSRSelector(BaseSelector):
         *,
         alpha: str | float = "auto",
         alphas: Any = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+        alpha_tolerance: float = 0.0,
         calibration: str = "mean_distance",
+        terms: Any = TERMS,
+        composite: str = "geometric",
         density: str = "residual",
+        novelty: str = "score",
+        source_weight: float = 0.0,
+        bandwidth_scale: float = 2.0,
         n_neighbors: int | None = None,
         metric: str = "euclidean",
         preprocess: Any = "auto",
@@ -141,8 +173,14 @@ class XSSRSelector(BaseSelector):
     ) -> None:
         self.alpha = alpha
         self.alphas = alphas
+        self.alpha_tolerance = alpha_tolerance
         self.calibration = calibration
+        self.terms = terms
+        self.composite = composite
         self.density = density
+        self.novelty = novelty
+        self.source_weight = source_weight
+        self.bandwidth_scale = bandwidth_scale
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.preprocess = preprocess
@@ -154,10 +192,18 @@ class XSSRSelector(BaseSelector):
 
     def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
         clock = _Clock()
-        grid = self._grid(source is not None)
+        terms = tuple(map(str, self.terms))
+        form = Form(terms, self.composite, self.density, self.novelty, self.source_weight)
+        grid = self._grid(form, source is not None)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         search: dict[str, Any] = {"algorithm": self.algorithm, "seed": seed, "n_jobs": self.n_jobs}
-        scales = fix_scales(X, request, n_neighbors=self.n_neighbors, **search)
+        scales = fix_scales(
+            X,
+            request,
+            n_neighbors=self.n_neighbors,
+            bandwidth_scale=self.bandwidth_scale,
+            **search,
+        )
         notes = dict(scales.notes)
         far = np.ones(len(X))
         if source is not None:
@@ -173,132 +219,96 @@ class XSSRSelector(BaseSelector):
                 )
         clock.lap("scales")
 
-        field, start = self._field(X, request, scales, search, notes)
+        composite = Composite(X, source, far, request, form, scales, search)
         clock.lap("first densities")
 
-        def with_alpha(alpha: float) -> Field:
-            powered = np.empty(len(X))
-            scale = field.distance_scale if source is not None else 1.0
-            powers(far, scale, alpha, powered)
-            return field._replace(novelty_power=powered, alpha=alpha)
-
-        runs: dict[float, Run] = {}
-        curves: dict[float, np.ndarray] = {}
-        calibrated = self.alpha == "auto" and source is not None
-        tried = sorted({0.0, *grid}) if calibrated else grid
-        results = in_threads(
-            lambda alpha: run_lazy(with_alpha(alpha), start, request), tried, n_jobs=self.n_jobs
+        calibrated = self.alpha == "auto" and source is not None and form.trades
+        calibration = calibrate(
+            composite,
+            grid,
+            [0.0] if calibrated else [],
+            X=X,
+            far=far,
+            request=request,
+            scales=scales,
+            kind=self.calibration,
+            tolerance=self.alpha_tolerance,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
         )
-        shown = self.verbose if len(tried) > 1 else 0
-        for alpha, run in zip(
-            tried, progress(results, "alpha", verbose=shown, total=len(tried)), strict=True
-        ):
-            runs[alpha] = run
-            same = [a for a in curves if np.array_equal(runs[a].indices, runs[alpha].indices)]
-            curves[alpha] = (
-                curves[same[0]] if same else self._curve(X, request, scales, runs[alpha])
-            )
-        losses = np.array([curves[alpha][-1] for alpha in grid])
-        alpha = grid[int(np.flatnonzero(losses <= losses.min() * (1 + _TIE))[0])]
+        alpha, runs = calibration.alpha, calibration.runs
         clock.lap("greedy")
 
         run = runs[alpha]
         if self.engine == "full":
-            run = run_full(with_alpha(alpha), start, request, n_jobs=self.n_jobs)
+            run = composite.run(alpha, full=True)
             clock.lap("full scan")
-        notes["n_density_evaluations"] = len(request.candidates) + sum(
+        notes |= composite.notes
+        notes["n_density_evaluations"] = composite.n_starts * len(request.candidates) + sum(
             r.n_evaluations for r in runs.values()
         )
-        notes["exact"] = bool(notes["exact"] and notes.get("novelty_exact", True))
+        notes["exact"] = bool(
+            notes["exact"] and composite.exact and notes.get("novelty_exact", True)
+        )
+        has_novelty = source is not None and "novelty" in form.terms
         return Selection(
             indices=run.indices,
             scores=run.scores,
             terms={
-                "density": run.density / field.density_scale,
+                "density": run.density,
                 "novelty": far[run.indices],
                 "diversity": run.diversity,
             },
-            coverage=curves[alpha][1:],
+            coverage=calibration.curves[alpha][1:],
             calibration=self.calibration,
-            alpha=alpha,
+            alpha=alpha if has_novelty or "diversity" in form.terms else None,
             alphas=np.array(grid if calibrated else []),
-            alpha_losses=losses if calibrated else np.empty(0),
+            alpha_losses=calibration.losses if calibrated else np.empty(0),
             alpha_zero_overlap=(
                 float(np.isin(run.indices, runs[0.0].indices).mean()) if calibrated else None
             ),
-            novelty_used=source is not None and alpha > 0,
+            novelty_used=(has_novelty and alpha > 0) or "source_weight" in notes,
             scales=notes,
             elapsed=clock.laps,
             utilities=run.utilities,
         )
 
-    def _grid(self, has_source: bool) -> list[float]:
+    def _grid(self, form: Form, has_source: bool) -> list[float]:
         """The alphas to run, ascending; one if it is given or there is nothing to trade off."""
+        if not has_source:
+            if form.terms == ("novelty",):
+                raise ValueError(
+                    "terms=('novelty',) scores by distance to a source, but the selector was never "
+                    "fitted on one. Call fit(source_embeddings) first."
+                )
+            if self.source_weight > 0:
+                warnings.warn(
+                    f"source_weight={self.source_weight} counts a source as covered, but the "
+                    "selector was never fitted on one: 0 is used. Call fit(source_embeddings) "
+                    "first.",
+                    SkxssrWarning,
+                    stacklevel=4,
+                )
+        only = 0.0 if "diversity" in form.terms else 1.0  # where alpha has nothing to trade
         if self.alpha != "auto":
-            if has_source or self.alpha == 0:
+            if form.trades and (has_source or self.alpha == 0):
                 return [float(self.alpha)]
-            warnings.warn(
-                f"alpha={self.alpha} weighs novelty against a source, but the selector was never "
-                "fitted on one: alpha=0 is used. Call fit(source_embeddings) first.",
-                SkxssrWarning,
-                stacklevel=4,
-            )
-            return [0.0]
+            if self.alpha != only:
+                why = (
+                    "weighs novelty against a source, but the selector was never fitted on one: "
+                    "alpha=0 is used. Call fit(source_embeddings) first."
+                    if form.trades
+                    else f"trades novelty against diversity, but terms={form.terms} leaves out one "
+                    f"or both: alpha={only:g} is used."
+                )
+                warnings.warn(f"alpha={self.alpha} {why}", SkxssrWarning, stacklevel=4)
+            return [only]
         grid = np.unique(np.asarray(self.alphas, dtype=np.float64))
         if grid.ndim != 1 or grid.size == 0 or not ((grid >= 0) & (grid <= 1)).all():
             raise ValueError(
                 f"alphas must hold at least one value, all in [0, 1]. Got {self.alphas!r} instead."
             )
-        return grid.tolist() if has_source else [0.0]
-
-    def _field(
-        self,
-        X: np.ndarray,
-        request: Request,
-        scales: Scales,
-        search: dict[str, Any],
-        notes: dict[str, Any],
-    ) -> tuple[Field, Start]:
-        """Everything the score needs but alpha, and the state before the first pick."""
-        own = np.full(len(X), -1, dtype=np.int64)
-        constant = np.zeros(0)
-        if self.density == "residual":
-            demand = np.ascontiguousarray(X[scales.demand].T, dtype=np.float64)
-            weight = np.ascontiguousarray(request.weight[scales.demand])
-            if notes["demand_sampled"]:  # or the sample would favour its members
-                own[scales.demand] = np.arange(len(scales.demand))
-        else:
-            demand, weight = np.empty((X.shape[1], 0)), np.empty(0)
-            ranks, exact = typicality(X, max(scales.n_neighbors, 1), **search)
-            constant = ranks * (request.weight / request.weight.max())
-            notes["exact"] = bool(notes["exact"] and exact)
-        field = Field(
-            X=X,
-            demand=demand,
-            weight=weight,
-            own=own,
-            precision=precision_of(scales.bandwidth),
-            constant_density=constant,
-            density_scale=1.0,
-            distance_scale=scales.diameter or 1.0,
-            novelty_power=np.ones(0),
-            alpha=0.0,
-        )
-        start = start_state(field, request, scales.diameter, n_jobs=self.n_jobs)
-        if self.density == "residual":
-            field = field._replace(density_scale=float(start.density.max()) or 1.0)
-        return field, start
-
-    def _curve(self, X: np.ndarray, request: Request, scales: Scales, run: Run) -> np.ndarray:
-        return coverage_curve(
-            X[scales.demand],
-            request.weight[scales.demand],
-            X[request.labeled],
-            X[run.indices],
-            kind=self.calibration,
-            bandwidth=scales.bandwidth,
-            n_jobs=self.n_jobs,
-        )
+        return grid.tolist() if has_source and form.trades else [only]
 
 
 class _Clock:

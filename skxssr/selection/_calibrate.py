@@ -1,0 +1,85 @@
+"""Run the selection for each alpha and choose by coverage. Imports `_composite`, `metrics`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skxssr._progress import progress
+from skxssr._quota import Request
+from skxssr._threads import in_threads
+from skxssr.metrics.coverage import COVERAGE_LOSSES, coverage_curve
+from skxssr.selection._composite import Composite
+from skxssr.selection._greedy import Run
+from skxssr.selection._scales import Scales
+
+CALIBRATIONS = (*COVERAGE_LOSSES, "novel_distance")
+_TIE = 1e-6  # relative difference below which two coverage losses are the same
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The greedy run of every alpha, its coverage after each pick, and the alpha chosen.
+
+    Attributes
+    ----------
+    alpha : float
+    losses : ndarray of shape (n_grid,)
+    runs : dict of float to Run
+    curves : dict of float to ndarray of shape (budget + 1,)
+    """
+
+    alpha: float
+    losses: np.ndarray
+    runs: dict[float, Run]
+    curves: dict[float, np.ndarray]
+
+
+def choose_alpha(grid: list[float], losses: np.ndarray, tolerance: float) -> float:
+    """The smallest alpha whose loss is within `tolerance`, relative, of the lowest."""
+    within = losses <= losses.min() * (1 + max(tolerance, _TIE))
+    return min(alpha for alpha, near in zip(grid, within, strict=True) if near)
+
+
+def calibrate(
+    composite: Composite,
+    grid: list[float],
+    extra: list[float],
+    *,
+    X: np.ndarray,
+    far: np.ndarray,
+    request: Request,
+    scales: Scales,
+    kind: str,
+    tolerance: float,
+    n_jobs: int | None,
+    verbose: int,
+) -> Calibration:
+    """Select for every alpha of `grid`, and of `extra` for comparison, and choose one of `grid`."""
+    weight = request.weight[scales.demand]
+    if kind == "novel_distance":
+        weight, kind = weight * far[scales.demand], "mean_distance"
+    runs: dict[float, Run] = {}
+    curves: dict[float, np.ndarray] = {}
+    tried = sorted({*grid, *extra})
+    results = in_threads(composite.run, tried, n_jobs=n_jobs)
+    shown = verbose if len(tried) > 1 else 0
+    for alpha, run in zip(
+        tried, progress(results, "alpha", verbose=shown, total=len(tried)), strict=True
+    ):
+        runs[alpha] = run
+        same = [a for a in curves if np.array_equal(runs[a].indices, run.indices)]
+        curves[alpha] = (
+            curves[same[0]]
+            if same
+            else coverage_curve(
+                X[scales.demand],
+                weight,
+                X[request.labeled],
+                X[run.indices],
+                kind=kind,
+                bandwidth=scales.bandwidth,
+                n_jobs=n_jobs,
+            )
+        )
+    losses = np.array([curves[alpha][-1] for alpha in grid])
+    return Calibration(choose_alpha(grid, losses, tolerance), losses, runs, curves)
