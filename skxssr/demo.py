@@ -26,8 +26,9 @@ N_SOURCE, N_POOL, N_TEST = 160, 240, 80
 N_RANDOM = 3
 
 _CAVEAT = """\
-One run on phantoms shows that every part works and what a result looks like. It cannot show which
-selector is better: with this few labels two random draws can differ by more than selectors do.
+Dice on phantoms is never evidence. This run shows that every part works and what a result looks
+like, not which selector is better: phantoms are no patients, and with this few labels two random
+draws can differ by more than selectors do.
 Real images, several seeds and intervals: benchmarks/chest_xray.py."""
 
 

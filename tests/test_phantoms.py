@@ -1,9 +1,18 @@
 """Phantoms: determinism, structure, and what numbers can say about how they look."""
 
+import hashlib
+
 import numpy as np
 import pytest
-from scipy.ndimage import label
+from scipy.ndimage import gaussian_filter, label
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skxssr.datasets import make_phantoms
 from skxssr.metrics.segmentation import dice
@@ -17,10 +26,39 @@ def sites():
     return {s: make_phantoms("chest", s, 240, random_state=1, image_size=64) for s in "AB"}
 
 
+def digest(*arrays):
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()
+
+
+def test_bytes_are_those_of_the_first_release():
+    """Results rest on these films: they must not change when phantoms grow new abilities."""
+    expected = {
+        "A": ("ad914d86f98c05b1", "b01645e90fe07d29", "5861c5de2755f502"),
+        "B": ("38cf3ae6f4e7756a", "021314ee1853e7b0", "9e817d2afe3421b4"),
+    }
+    means = {"A": (103.732, 103.122), "B": (53.737, 134.963)}
+    for site, (images, masks, names) in expected.items():
+        data = make_phantoms("chest", site, 60, random_state=0, image_size=64)
+        assert digest(data.masks).startswith(masks)
+        text = repr((data.groups.tolist(), data.ids, data.modes.tolist()))
+        assert hashlib.sha256(text.encode()).hexdigest().startswith(names)
+        # portable: a processor that rounds float32 functions otherwise moves few pixels by one
+        np.testing.assert_allclose(data.images[:2].mean(axis=(1, 2)), means[site], atol=0.02)
+        if not digest(data.images).startswith(images):
+            x = np.linspace(-3, 3, 4096, dtype=np.float32)
+            functions = (np.exp(x), np.sin(x), np.tanh(x), np.abs(x) ** np.float32(1.1))
+            here = digest(*functions, gaussian_filter(x, 0.9))
+            assert not here.startswith("f85c6f03345d9bea"), f"images of site {site} changed"
+            pytest.skip("float32 functions round otherwise on this processor")
+
+
+@pytest.mark.parametrize("scenario", [None, "rare", "null", "dense"])
 @pytest.mark.parametrize("site", ["A", "B"])
-def test_first_k_do_not_depend_on_n(site, sites):
-    few = make_phantoms("chest", site, 7, random_state=1, image_size=64)
-    many = sites[site]
+def test_first_k_films_do_not_depend_on_n(site, scenario):
+    few, many = (
+        make_phantoms("chest", site, n, random_state=1, image_size=48, scenario=scenario)
+        for n in (7, 20)
+    )
     for key in ("images", "masks", "groups", "ids", "modes"):
         np.testing.assert_array_equal(few[key], many[key][:7])
 
@@ -140,10 +178,244 @@ def test_a_pixel_model_of_one_site_loses_on_the_other(sites):
     assert other < own - 0.05
 
 
+def look(images):
+    """Simple features: coarse pixels, gray levels, grain."""
+    images = images.astype(float) / 255
+    n, size = len(images), images.shape[1]
+    coarse = images.reshape(n, 8, size // 8, 8, size // 8).mean(axis=(2, 4)).reshape(n, -1)
+    levels = np.quantile(images.reshape(n, -1), [0.1, 0.25, 0.5, 0.75, 0.9], axis=1).T
+    grain = np.abs(np.diff(images, axis=2)).mean(axis=(1, 2))
+    return np.column_stack([coarse, levels, grain, images.std(axis=(1, 2))])
+
+
+def domain_auc(one, other):
+    """Cross-validated, with patients apart: 0.5 if two samples cannot be told apart."""
+    X = np.vstack([look(one.images), look(other.images)])
+    y = np.repeat([0, 1], [len(one.images), len(other.images)])
+    groups = np.concatenate([one.groups, one.groups.max() + 1 + other.groups])
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    folds = GroupKFold(5, shuffle=True, random_state=0)
+    return roc_auc_score(
+        y, cross_val_predict(model, X, y, groups=groups, cv=folds, method="predict_proba")[:, 1]
+    )
+
+
+@pytest.mark.parametrize("task", ["chest", "lesion"])
+def test_null_scenario_has_no_shift_and_one_kind_of_patient(task):
+    n = {"chest": 200, "lesion": 500}[task]
+    draws = [
+        [make_phantoms(task, s, n, random_state=r, image_size=32, scenario="null") for s in "AB"]
+        for r in range(3)
+    ]
+    # a stack counts as one: 500 slices are only 50 patients, hence several draws
+    assert abs(np.mean([domain_auc(*pair) for pair in draws]) - 0.5) < 0.1
+    a, b = draws[0]
+    assert len(set(a.modes)) == len(set(b.modes)) == 1
+    assert a.scanner == b.scanner == "A"
+    assert digest(a.images[0]) != digest(b.images[0])
+    if task == "chest":
+        assert len(set(a.groups)) == n
+    usual, other = (make_phantoms(task, s, n, random_state=0, image_size=32) for s in "AB")
+    assert variation(a) < 0.7 * variation(usual)
+    assert domain_auc(usual, other) > 0.95
+
+
+def variation(data):
+    """Of the area that is outlined, between patients, to its mean."""
+    areas = data.masks.mean(axis=(1, 2))
+    patients = [areas[data.groups == p].mean() for p in np.unique(data.groups)[:-1]]
+    return np.std(patients) / np.mean(patients)
+
+
+@pytest.mark.parametrize("task", ["chest", "lesion"])
+@pytest.mark.parametrize("site", ["A", "B"])
+def test_a_scanner_changes_the_look_of_the_same_patients(task, site):
+    a, b, own = (
+        make_phantoms(task, site, 150, random_state=3, image_size=32, scanner=scanner)
+        for scanner in ("A", "B", None)
+    )
+    for key in ("masks", "groups", "ids", "modes"):
+        np.testing.assert_array_equal(a[key], b[key])
+    np.testing.assert_array_equal(own.images, (a if site == "A" else b).images)
+    assert (a.scanner, b.scanner, own.scanner) == ("A", "B", site)
+    assert domain_auc(a, b) > 0.9
+    # anatomy stays: a film resembles the one of the same patient more than others'
+    first, second = (data.images.reshape(150, -1).astype(float) for data in (a, b))
+    alike = np.corrcoef(first, second)[:150, 150:]
+    assert np.median((alike >= np.diag(alike)[:, None]).sum(axis=1)) <= 5
+
+
+def test_anatomy_shift_alone():
+    a = make_phantoms("chest", "A", 300, random_state=0, image_size=32)
+    b = make_phantoms("chest", "B", 300, random_state=0, image_size=32, scanner="A")
+    assert a.masks.mean() < 0.8 * b.masks.mean()
+    assert set(b.modes) > set(a.modes)
+
+
+def test_rare_mode_is_rare_sound_and_no_outlier():
+    data = make_phantoms("chest", "B", 1000, random_state=0, image_size=32, scenario="rare")
+    one_per_patient = data.modes[np.unique(data.groups, return_index=True)[1]]
+    rare, junk = data.modes == "collapsed", np.isin(data.modes, list(OUTLIERS))
+    assert 0.025 < np.mean(one_per_patient == "collapsed") < 0.055
+    assert 0.025 < rare.mean() < 0.055
+    assert 0 < junk.mean() < rare.mean()
+    assert set(data.modes) == {"normal", "opacity", "effusion", "collapsed"} | OUTLIERS
+    # exposed like any other film, but with one lung: what was learned elsewhere is wrong here
+    gray, contrast = data.images.mean(axis=(1, 2)), data.images.std(axis=(1, 2))
+    common = ~rare & ~junk
+    for values in (gray, contrast):
+        low, high = np.quantile(values[common], [0.001, 0.999])
+        assert np.mean((values[rare] > low) & (values[rare] < high)) > 0.95
+    area = data.masks.mean(axis=(1, 2))
+    assert (area[rare] > 0).all()
+    assert np.median(area[rare]) < 0.7 * np.median(area[common])
+    a = make_phantoms("chest", "A", 5, random_state=0, image_size=32, scenario="rare")
+    np.testing.assert_array_equal(
+        a.images, make_phantoms("chest", "A", 5, random_state=0, image_size=32).images
+    )
+
+
+def test_density_alone_loses_in_the_dense_scenario():
+    pool, test = (
+        make_phantoms("chest", "B", n, random_state=seed, image_size=32, scenario="dense")
+        for n, seed in ((300, 0), (60, 1))
+    )
+    easy = pool.modes == "easy"
+    assert 0.4 < easy.mean() < 0.65
+    Z = PCA(16, random_state=0).fit_transform(pool.images.reshape(300, -1) / 255)
+    distances = NearestNeighbors(n_neighbors=11).fit(Z).kneighbors(Z)[0][:, 1:].mean(axis=1)
+    assert distances[easy].max() < np.quantile(distances[~easy], 0.1)
+    assert (np.unique(pool.images[easy], axis=0).shape[0]) == easy.sum()  # alike, no copies
+    budget = 10
+    densest = np.argsort(distances)[:budget]
+    assert easy[densest].all()
+
+    def pixels(data, rows):
+        gray = data.images[rows].astype(float) / 255
+        place = np.stack(np.meshgrid(*[np.arange(32)] * 2), axis=-1).reshape(-1, 2)
+        smooth = [gaussian_filter(gray, (0, s, s)) for s in (0, 1, 2, 4)]
+        smooth += [np.roll(smooth[1], step, axis) for step in (-5, 5) for axis in (1, 2)]
+        return np.column_stack([*(s.ravel() for s in smooth), np.tile(place, (len(gray), 1))])
+
+    def score(rows):
+        model = HistGradientBoostingClassifier(max_iter=25, early_stopping=False, random_state=0)
+        model.fit(pixels(pool, rows)[::2], pool.masks[rows].ravel()[::2])
+        found = dice(test.masks, model.predict(pixels(test, slice(None))).reshape(-1, 32, 32))
+        return found.mean(), found[test.modes != "easy"].mean()
+
+    rng = np.random.default_rng(0)
+    random = np.mean([score(rng.choice(300, budget, replace=False)) for _ in range(3)], axis=0)
+    lost = random - score(densest)
+    assert lost[0] > 0.02  # over all films
+    assert lost[1] > 0.05  # over those that are not easy
+
+
+@pytest.fixture(scope="module")
+def stacks():
+    return {s: make_phantoms("lesion", s, 600, random_state=2, image_size=64) for s in "AB"}
+
+
+def test_stacks_of_neighbouring_slices(stacks):
+    for site, data in stacks.items():
+        assert data.images.shape == data.masks.shape == (600, 64, 64)
+        assert data.images.dtype == data.masks.dtype == np.uint8
+        assert len(set(data.ids)) == 600
+        assert data.ids[3] == f"{site}-p0000-s03"
+        assert set(np.diff(data.groups)) == {0, 1}
+        assert set(np.bincount(data.groups)[:-1]) <= set(range(8, 13))
+        assert set(np.unique(data.masks)) == {0, 1}
+        pixels = data.images.reshape(600, -1).astype(float)
+        same = np.diff(data.groups) == 0
+        step = np.linalg.norm(np.diff(pixels, axis=0), axis=1)
+        assert np.median(step[same]) < 0.8 * np.median(step[~same])
+        assert step.min() > 0
+        first, second, third = pixels[0], pixels[1], pixels[4]  # order: nearer is more alike
+        assert np.linalg.norm(first - second) < np.linalg.norm(first - third)
+
+
+def test_lesions_are_in_a_part_of_the_slices(stacks):
+    for data in stacks.values():
+        filled = data.masks.any(axis=(1, 2))
+        assert 0.15 < filled.mean() < 0.5
+        for patient in np.unique(data.groups)[:-1]:
+            rows = np.flatnonzero(data.groups == patient)
+            (mode,) = set(data.modes[rows])
+            assert not filled[rows].all()
+            assert filled[rows].any() == (mode != "clear")
+            if mode == "lesion":
+                hit = np.flatnonzero(filled[rows])
+                assert np.ptp(hit) == len(hit) - 1  # neighbours
+    rare = [np.mean(data.modes == "multiple") for data in stacks.values()]
+    assert rare[0] == 0 < rare[1] < 0.08
+    # brighter than the head around it, but bright alone does not make a lesion
+    data = stacks["A"]
+    for image, mask in zip(data.images[:100], data.masks[:100], strict=True):
+        if mask.sum() > 20:
+            assert image[mask > 0].mean() > 1.3 * image[(mask == 0) & (image > 60)].mean()
+    lesion = np.median(data.images[data.masks > 0])
+    assert (data.images[~data.masks.any(axis=(1, 2))].max(axis=(1, 2)) >= 0.8 * lesion).mean() > 0.5
+
+
+@pytest.mark.parametrize("scenario", [None, "small", "two_classes", "null"])
+def test_first_k_slices_do_not_depend_on_n(scenario):
+    few, many = (
+        make_phantoms("lesion", "B", n, random_state=1, image_size=32, scenario=scenario)
+        for n in (5, 30)
+    )
+    for key in ("images", "masks", "groups", "ids", "modes"):
+        np.testing.assert_array_equal(few[key], many[key][:5])
+
+
+@pytest.mark.parametrize("site", ["A", "B"])
+def test_small_lesions_have_a_few_pixels(site, stacks):
+    data = make_phantoms("lesion", site, 600, random_state=2, image_size=64, scenario="small")
+    area = data.masks.sum(axis=(1, 2), dtype=int)
+    single = data.modes == "lesion"
+    found = area[single & (area > 0)]
+    assert 2 <= np.median(found) <= 12
+    assert found.max() <= 25
+    usual = stacks[site].masks.sum(axis=(1, 2), dtype=int)
+    assert np.median(usual[usual > 0]) > 4 * np.median(found)
+    n_slices = [(area[data.groups == p] > 0).sum() for p in np.unique(data.groups[single])[:-1]]
+    assert set(n_slices) <= {1, 2, 3}
+
+
+def test_two_classes_split_the_same_lesions(stacks):
+    data = make_phantoms("lesion", "A", 600, random_state=2, image_size=64, scenario="two_classes")
+    np.testing.assert_array_equal(data.images, stacks["A"].images)
+    np.testing.assert_array_equal(data.masks > 0, stacks["A"].masks > 0)
+    assert set(np.unique(data.masks)) == {0, 1, 2}
+    swelling, core = ((data.masks == value).any(axis=(1, 2)) for value in (1, 2))
+    assert swelling[core].all()
+    assert 0.3 < core.sum() / swelling.sum() < 0.95  # some slices pass beside the core
+    assert data.images[data.masks == 2].mean() > 1.05 * data.images[data.masks == 1].mean()
+
+
+def test_lesions_do_not_depend_on_size(stacks):
+    large = make_phantoms("lesion", "A", 60, random_state=2, image_size=128).masks[:, ::2, ::2]
+    small = stacks["A"].masks[:60]
+    rows = small.sum(axis=(1, 2)) > 40
+    assert dice(small[rows], large[rows]).min() > 0.8
+
+
+@pytest.mark.parametrize("task", ["chest", "lesion"])
+def test_description_says_that_phantoms_are_no_evidence(task):
+    text = make_phantoms(task, "B", 1, random_state=0, image_size=32).DESCR
+    assert "never evidence" in " ".join(text.split())
+    for mode in set(make_phantoms(task, "B", 300, random_state=0, image_size=32).modes):
+        assert mode in text
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"task": "fundus"}, "task must be 'chest'.*'fundus'"),
+        ({"task": "fundus"}, r"task must be one of \['chest', 'lesion'\].*'fundus'"),
+        ({"scanner": "C"}, r"scanner must be None or one of \['A', 'B'\].*'C'"),
+        (
+            {"scenario": "small"},
+            r"scenario must be None or one of \['dense', 'null', 'rare'\] for task='chest'.*small",
+        ),
+        ({"task": "lesion", "scenario": "rare"}, r"\['null', 'small', 'two_classes'\]"),
         ({"site": "C"}, r"site must be one of \['A', 'B'\].*'C'"),
         ({"n_samples": 0}, "n_samples must be an int of at least 1"),
         ({"n_samples": True}, "n_samples"),

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-__all__ = ["SITES", "Anatomy", "Film", "draw_anatomy", "draw_film"]
+__all__ = ["SITES", "Anatomy", "Film", "Look", "Site", "draw_anatomy", "draw_film"]
+
+_TYPICAL = 4  # seed of the patient and the exposure that all "easy" films resemble
 
 
 @dataclass(frozen=True)
-class Site:
-    """How one hospital's films come out; pairs are the ends of uniform distributions."""
+class Look:
+    """How a scanner renders what is before it; pairs are the ends of uniform distributions.
 
-    modes: dict[str, float]  # share of patients
-    lung_height: tuple[float, float]  # of the canvas
-    centre: tuple[float, float]  # of the lungs, (x, y) on the canvas
-    width: tuple[float, float]  # half width of the chest, in lung heights
-    margins: tuple[tuple[float, float], ...]  # unexposed: left, right, top, bottom
+    A mask does not depend on it: the same draws under another look give the same mask.
+    """
+
     black: tuple[float, float]  # attenuation that comes out black
     white: tuple[float, float]  # attenuation that comes out white
     gamma: tuple[float, float]
@@ -27,11 +27,24 @@ class Site:
     detail: tuple[float, float]  # local contrast enhancement
     noise: tuple[float, float]  # standard deviation of the grain, of the gray range
     shade: float  # largest change of exposure from one side of the plate to the other
-    air: tuple[float, float]  # attenuation that a lung lacks; less of it in a hazy lung
-    opacity: tuple[float, float]  # share of the air that an opacity replaces
     blur: float  # of the canvas
     marker: str
     label: bool  # a printed label in the upper right corner
+
+
+@dataclass(frozen=True)
+class Site:
+    """Which patients one hospital has, how they are placed, and its scanner; pairs as in `Look`."""
+
+    modes: dict[str, float]  # share of patients
+    lung_height: tuple[float, float]  # of the canvas
+    centre: tuple[float, float]  # of the lungs, (x, y) on the canvas
+    width: tuple[float, float]  # half width of the chest, in lung heights
+    margins: tuple[tuple[float, float], ...]  # unexposed: left, right, top, bottom
+    air: tuple[float, float]  # attenuation that a lung lacks; less of it in a hazy lung
+    opacity: tuple[float, float]  # share of the air that an opacity replaces
+    look: Look
+    films: tuple[float, ...] = (0.5, 0.3, 0.2)  # share of patients with one film, two, three
 
 
 SITES = {
@@ -41,18 +54,20 @@ SITES = {
         centre=(0.51, 0.42),
         width=(0.50, 0.62),
         margins=((0.02, 0.16), (0.02, 0.10), (0.01, 0.06), (0.08, 0.26)),
-        black=(-0.06, 0.10),
-        white=(0.92, 1.05),
-        gamma=(1.0, 1.25),
-        ribs=(0.06, 0.10),
-        detail=(0.0, 0.3),
-        noise=(0.004, 0.010),
-        shade=0.05,
         air=(0.68, 0.76),
         opacity=(0.3, 0.8),
-        blur=0.0040,
-        marker="R",
-        label=True,
+        look=Look(
+            black=(-0.06, 0.10),
+            white=(0.92, 1.05),
+            gamma=(1.0, 1.25),
+            ribs=(0.06, 0.10),
+            detail=(0.0, 0.3),
+            noise=(0.004, 0.010),
+            shade=0.05,
+            blur=0.0040,
+            marker="R",
+            label=True,
+        ),
     ),
     "B": Site(
         modes={
@@ -71,18 +86,20 @@ SITES = {
         centre=(0.50, 0.49),
         width=(0.45, 0.55),
         margins=((0.0, 0.04), (0.0, 0.04), (0.0, 0.05), (0.0, 0.03)),
-        black=(-0.6, 0.0),
-        white=(1.2, 1.9),
-        gamma=(0.75, 1.05),
-        ribs=(0.10, 0.20),
-        detail=(0.3, 1.6),
-        noise=(0.010, 0.035),
-        shade=0.45,
         air=(0.42, 0.76),
         opacity=(0.5, 1.3),
-        blur=0.0028,
-        marker="L",
-        label=False,
+        look=Look(
+            black=(-0.6, 0.0),
+            white=(1.2, 1.9),
+            gamma=(0.75, 1.05),
+            ribs=(0.10, 0.20),
+            detail=(0.3, 1.6),
+            noise=(0.010, 0.035),
+            shade=0.45,
+            blur=0.0028,
+            marker="L",
+            label=False,
+        ),
     ),
 }
 
@@ -141,6 +158,8 @@ def draw_anatomy(rng: np.random.Generator, site: Site) -> Anatomy:
     """A random patient of a site."""
     names, shares = list(site.modes), np.array(list(site.modes.values()))
     mode = str(rng.choice(names, p=shares / shares.sum()))
+    if mode == "easy":
+        return _nearly_the_same(rng, site)
     width = rng.uniform(*site.width)
     dome = rng.uniform(0.76, 0.86)
     air = rng.uniform(*site.air)
@@ -210,12 +229,28 @@ def draw_anatomy(rng: np.random.Generator, site: Site) -> Anatomy:
     return patient
 
 
+def _nearly_the_same(rng: np.random.Generator, site: Site) -> Anatomy:
+    """A patient that hardly differs from one typical patient of the site."""
+    one = draw_anatomy(np.random.default_rng(_TYPICAL), replace(site, modes={"normal": 1.0}))
+    stretch = rng.normal(1.0, 0.005)
+    return replace(
+        one,
+        mode="easy",
+        width=(one.width[0] * stretch, one.width[1] * stretch),
+        heart=one.heart + rng.normal(0, 0.003),
+        warp=one.warp + rng.normal(0, 0.03, size=len(one.warp)),
+    )
+
+
 def _sign(rng: np.random.Generator) -> float:
     return -1.0 if rng.random() < 0.5 else 1.0
 
 
 def draw_film(rng: np.random.Generator, site: Site, patient: Anatomy) -> Film:
     """A random exposure of a patient; its anatomy stays, pose, exposure and grain do not."""
+    if patient.mode == "easy":
+        return _nearly_the_same_film(rng, site, patient)
+    look = site.look
     left, right, top, bottom = (float(rng.uniform(*pair)) for pair in site.margins)
     tilt = rng.normal(0, 0.025)
     height = rng.uniform(*site.lung_height)
@@ -230,14 +265,34 @@ def draw_film(rng: np.random.Generator, site: Site, patient: Anatomy) -> Film:
         breath=rng.uniform(-0.03, 0.03),
         margins=(left, right, top, bottom),
         skew=rng.normal(0, 0.012),
-        black=rng.uniform(*site.black),
-        white=rng.uniform(*site.white),
-        gamma=rng.uniform(*site.gamma),
-        ribs=rng.uniform(*site.ribs),
-        detail=rng.uniform(*site.detail),
-        noise=rng.uniform(*site.noise),
+        black=rng.uniform(*look.black),
+        white=rng.uniform(*look.white),
+        gamma=rng.uniform(*look.gamma),
+        ribs=rng.uniform(*look.ribs),
+        detail=rng.uniform(*look.detail),
+        noise=rng.uniform(*look.noise),
         fog=rng.uniform(0.0, 0.05),
-        shade=(rng.uniform(-site.shade, site.shade), rng.uniform(-site.shade, site.shade)),
+        shade=(rng.uniform(-look.shade, look.shade), rng.uniform(-look.shade, look.shade)),
         label=rng.random((3, 14)) < 0.6,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _nearly_the_same_film(rng: np.random.Generator, site: Site, patient: Anatomy) -> Film:
+    """An exposure that hardly differs from one typical exposure of the site, at its clearest."""
+    one = draw_film(np.random.default_rng(_TYPICAL), site, replace(patient, mode="normal"))
+    look = site.look
+    return replace(
+        one,
+        height=one.height * rng.normal(1.0, 0.004),
+        centre=(one.centre[0] + rng.normal(0, 0.002), one.centre[1] + rng.normal(0, 0.002)),
+        tilt=one.tilt + rng.normal(0, 0.003),
+        black=look.black[1] + rng.normal(0, 0.01),
+        white=look.white[0],
+        gamma=look.gamma[1],
+        ribs=look.ribs[0],
+        detail=look.detail[0],
+        noise=look.noise[0],
+        shade=(0.0, 0.0),
         seed=int(rng.integers(2**31)),
     )

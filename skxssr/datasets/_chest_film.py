@@ -8,7 +8,7 @@ and collimator turn it into gray. All arithmetic is float32.
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-from skxssr.datasets._chest_anatomy import Anatomy, Film, Site
+from skxssr.datasets._chest_anatomy import Anatomy, Film, Look
 
 __all__ = ["render"]
 
@@ -18,7 +18,7 @@ _GLYPHS = {
 }
 
 
-def render(patient: Anatomy, film: Film, site: Site, size: int) -> tuple[np.ndarray, np.ndarray]:
+def render(patient: Anatomy, film: Film, look: Look, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The film and the mask of its visible lungs.
 
     Returns
@@ -36,7 +36,7 @@ def render(patient: Anatomy, film: Film, site: Site, size: int) -> tuple[np.ndar
     attenuation += _disease(x, y, patient, lungs)
     if patient.mode == "blank":  # an exposure without a patient
         attenuation = 0.3 + 0.2 * (column - 0.5) * film.skew / 0.012
-    attenuation = gaussian_filter(attenuation, site.blur * size)
+    attenuation = gaussian_filter(attenuation, look.blur * size)
     local = attenuation - gaussian_filter(attenuation, 0.05 * size, truncate=2.5)
     attenuation += film.detail * local
     attenuation += film.shade[0] * (column - 0.5) + film.shade[1] * (row - 0.5)
@@ -49,7 +49,7 @@ def render(patient: Anatomy, film: Film, site: Site, size: int) -> tuple[np.ndar
         gray = 1 - gray
     exposed = _collimate(column, row, film)
     gray *= exposed
-    _print(gray, site, film)
+    _print(gray, look, film)
     if patient.mode == "dark":
         gray *= 0.10
     mask = lungs.mask & (exposed > 0.5)
@@ -236,14 +236,14 @@ def _collimate(column: np.ndarray, row: np.ndarray, film: Film) -> np.ndarray:
     return np.clip(inside * column.shape[0] + 0.5, 0, 1)
 
 
-def _print(gray: np.ndarray, site: Site, film: Film) -> None:
+def _print(gray: np.ndarray, look: Look, film: Film) -> None:
     """Side marker and label, in place."""
     size = len(gray)
     left, right, top, _ = film.margins
     scale = max(1, round(size / 160))
-    bits = np.array([[int(bit) for bit in line] for line in _GLYPHS[site.marker]], dtype=np.float32)
-    marks = [(bits, left + 0.04 if site.marker == "R" else 1 - right - 0.09, top + 0.06)]
-    if site.label:
+    bits = np.array([[int(bit) for bit in line] for line in _GLYPHS[look.marker]], dtype=np.float32)
+    marks = [(bits, left + 0.04 if look.marker == "R" else 1 - right - 0.09, top + 0.06)]
+    if look.label:
         print_ = np.repeat(film.label.astype(np.float32), 2, axis=0) * 0.95
         print_[1::2] = 0.15
         marks.append((print_, 1 - right - 0.17, top + 0.04))
