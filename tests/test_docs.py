@@ -26,6 +26,7 @@ PUBLIC = [
     "skxssr.embedding",
     "skxssr.exceptions",
     "skxssr.folders",
+    "skxssr.holdout",
     "skxssr.io",
     "skxssr.metrics",
     "skxssr.neighbors",
