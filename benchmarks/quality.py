@@ -1,0 +1,123 @@
+"""Does choosing beat chance? The study of docs/protocol.md, cell by cell.
+
+    python benchmarks/quality.py --data DIR --task cxr              # tables from the result files
+    python benchmarks/quality.py --data DIR --task cxr --run dev    # train what is missing
+    python benchmarks/quality.py --data DIR --task cxr --run dev --fresh
+
+`--data` is the folder that holds `cxr` and `lgg_mri`; tables alone need no data. A cell is one
+comparison of `skxssr.evaluation.compare_selectors`, defined below in `CELLS`, and one file in
+results/quality/; every finished network is a line of it, so that a run may be stopped and goes on
+where it was. Cells whose test set is the 110 Shenzhen test films note each opening of them in
+results/test_split.log.
+"""
+
+import argparse
+import datetime
+import os
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning threads starve others
+
+import joblib
+import numpy as np
+from chest_xray import commit, machine
+from quality_cells import CELLS, Cell
+from quality_tables import print_tables
+
+from skxssr.evaluation import compare_selectors, load_comparison
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "quality"
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder with cxr and lgg_mri; only for --run")
+    parser.add_argument("--task", required=True, choices=sorted({c.task for c in CELLS.values()}))
+    parser.add_argument("--run", nargs="*", default=[], metavar="CELL", help="cells to train")
+    parser.add_argument("--fresh", action="store_true", help="train them from scratch")
+    parser.add_argument("--pools", type=int, help="stop after so many pools (all)")
+    parser.add_argument("--jobs", type=int, default=1, help="networks trained at a time (1)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each (1)")
+    parser.add_argument("--quiet", action="store_true")
+    args = parser.parse_args()
+    if args.run and args.data is None:
+        parser.error("--run needs --data")
+    strange = [name for name in args.run if name not in names(args.task)]
+    if strange:
+        parser.error(f"{strange} are no cells of {args.task}: there are {names(args.task)}")
+    return args
+
+
+def names(task: str) -> list[str]:
+    return [name for name, cell in CELLS.items() if cell.task == task]
+
+
+def file_of(name: str) -> Path:
+    return RESULTS / f"{name}.jsonl"
+
+
+def run(name: str, cell: Cell, args: argparse.Namespace) -> None:
+    """Train what a cell lacks."""
+    out = file_of(name)
+    if args.fresh:
+        out.unlink(missing_ok=True)
+    task = cell.make_task(args.data, args.pools)
+    if cell.opens_test_films:
+        line = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%MZ} quality.py {name} {commit()}"
+        with (HERE / "results" / "test_split.log").open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+    embedders = {
+        kind: [embed(kind, seed, cell, args) for seed in range(n)]
+        for kind, n in cell.embedders.items()
+    }
+    compare_selectors(
+        task,
+        cell.selectors(),
+        embedders=embedders,
+        budgets=cell.budgets,
+        segmenters=cell.segmenters(),
+        blocks=cell.blocks,
+        references=cell.references,
+        n_random=cell.n_random,
+        n_seeds=cell.n_seeds,
+        finetune=cell.finetune,
+        provenance={"commit": commit(), "machine": machine("auto")},
+        out=out,
+        n_jobs=args.jobs,
+        n_threads=args.threads,
+        verbose=0 if args.quiet else 1,
+    )
+
+
+def embed(
+    kind: str, seed: int, cell: Cell, args: argparse.Namespace
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of source and target, kept in a folder that git ignores."""
+    memory = joblib.Memory(HERE / "results" / ".embeddings", verbose=0)
+    return memory.cache(_embed)(kind, seed, cell.embedding_task, str(args.data))
+
+
+def _embed(kind: str, seed: int, name: str, data: str) -> tuple[np.ndarray, np.ndarray]:
+    from quality_cells import make_embedder, sides
+
+    source, target, trainable = sides(name, Path(data))
+    embedder = make_embedder(kind, seed)
+    images = list(source.images)
+    if kind == "MAE, source and target":
+        images += [target.images[row] for row in trainable]
+    embedder.fit(images)
+    return embedder.transform(source.images), embedder.transform(target.images)
+
+
+def main() -> None:
+    args = parse_args()
+    for name in args.run:
+        run(name, CELLS[name], args)
+    for name in names(args.task):
+        if file_of(name).exists():
+            print_tables(name, load_comparison(file_of(name)))
+
+
+if __name__ == "__main__":
+    main()

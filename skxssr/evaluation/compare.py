@@ -1,0 +1,259 @@
+"""Compare selectors by the networks that their picks train. Imports `selection` and below."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skxssr._optional import import_optional
+from skxssr._provenance import versions
+from skxssr._record import plain_parameters
+from skxssr.evaluation.plan import (
+    ALL_LABELS,
+    BLOCKS,
+    REFERENCES,
+    all_jobs,
+    digest,
+    pick_all,
+    unit_names,
+)
+from skxssr.evaluation.store import Store, read_lines
+from skxssr.evaluation.task import Task
+from skxssr.evaluation.training import train_all
+from skxssr.selection import RandomSelector
+
+__all__ = ["Comparison", "compare_selectors", "load_comparison"]
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare_selectors` returns; `skxssr.evaluation.summarize` makes tables of it.
+
+    Attributes
+    ----------
+    runs : list of dict
+        One for each selection and network trained on it: "task", "block", "embedder",
+        "segmenter", "selector", "budget", "pool", "draw", "seed", "labels", "units" (names of the
+        test images or patients), "dice" (one for each; None: not counted), "alpha", "quantities"
+        (label-free measures of the picks) and other scores. Networks without a selection have
+        ``"reference": True``.
+    design : dict
+        What was asked for.
+    """
+
+    runs: list[dict[str, Any]]
+    design: dict[str, Any]
+
+    def to_frame(self) -> Any:
+        """The runs as a pandas DataFrame, one row each, with the mean Dice as a column.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed (extra "report").
+        """
+        pandas = import_optional("pandas", extra="report", caller="Comparison.to_frame")
+        means = [np.nanmean(np.array(run["dice"], dtype=float)) for run in self.runs]
+        return pandas.DataFrame(self.runs).assign(mean_dice=means)
+
+
+def compare_selectors(
+    task: Task,
+    selectors: Mapping[str, Any],
+    *,
+    embedders: Mapping[str, Any],
+    budgets: Sequence[int],
+    segmenters: Mapping[str, Any],
+    blocks: Sequence[str] = ("picks",),
+    references: Sequence[str] = (ALL_LABELS,),
+    n_seeds: int = 1,
+    n_random: int = 5,
+    n_source_models: int = 3,
+    finetune: Mapping[str, Any] | None = None,
+    max_per_group: int | None = None,
+    out: str | os.PathLike | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    n_jobs: int = 1,
+    n_threads: int = 1,
+    verbose: int = 1,
+) -> Comparison:
+    """Let selectors pick, train a network on each selection, and score it: everything crossed.
+
+    Every selector gets the same pool, patients, quotas, recipe and training seeds; a random draw is
+    always among them. Sets of picks that are equal are trained on once. All arms of a pool are done
+    before the next pool, so that a comparison that was stopped is still paired.
+
+    Parameters
+    ----------
+    task : Task
+        Source, target and pools.
+    selectors : mapping of str to BaseSelector
+        Those whose parameter `random_state` is None draw `n_random` times a pool, the others once.
+        ``"random"`` is added if it is missing.
+    embedders : mapping of str to transformer, pair of arrays, or list of these
+        A transformer of images, fitted here on the source if it is not yet; or the embeddings of
+        all source and all target images. Of a list pool i takes item ``i % len(list)``: the way to
+        average over autoencoder seeds.
+    budgets : sequence of int
+        Labels to buy.
+    segmenters : mapping of str to segmenter
+        ``fit(images, masks)`` and ``predict(images)``.
+    blocks : sequence of {"picks", "finetune", "joint"}, default=("picks",)
+        "picks" trains on the picks alone. "finetune" goes on from a network trained on the source
+        (the segmenter needs the parameter `init_from`). "joint" trains on source and picks, both
+        sides weighing alike.
+    references : sequence of str, default=("all labels",)
+        Networks without a selection: "all labels", "source only", "source only, strong
+        augmentation", "source only, target batch norm". The last two need a segmenter with
+        ``augment="strong"`` and with the method `adapt`, as `SMPSegmenter`.
+    n_seeds : int, default=1
+        Training seeds for each pool; pools have different ones.
+    n_random : int, default=5
+        Draws of each random selector in each pool.
+    n_source_models : int, default=3
+        Networks trained on the source, shared by the seeds in turn.
+    finetune : mapping, optional
+        Parameters of the segmenter that differ in the block "finetune", such as fewer steps.
+    max_per_group : int, optional
+        Cap on picks of one patient.
+    out : path, optional
+        File to which every finished network is written, and from which an interrupted comparison
+        goes on.
+    provenance : mapping, optional
+        What else to note in `out` beside the versions of the packages, such as a commit.
+    n_jobs : int, default=1
+        Networks trained at a time, as processes.
+    n_threads : int, default=1
+        Threads of each process; with ``n_jobs=1`` all that the library takes.
+    verbose : int, default=1
+        0 for no progress bar.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        A name is unknown, a budget exceeds a pool, or `out` holds another comparison.
+
+    See Also
+    --------
+    summarize : Means, paired differences with intervals, ranks.
+    load_comparison : The same from the file, without the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxssr import XSSRSelector
+    >>> from skxssr.evaluation import Task, compare_selectors, random_pools
+    >>> class Threshold:
+    ...     def get_params(self, deep=False):
+    ...         return {}
+    ...
+    ...     def fit(self, images, masks):
+    ...         self.level_ = np.mean([image.mean() for image in images])
+    ...         return self
+    ...
+    ...     def predict(self, images):
+    ...         return np.stack([image[..., 0] > self.level_ for image in images])
+    >>> rng = np.random.default_rng(0)
+    >>> images = rng.random((40, 8, 8))
+    >>> masks = (images > 0.5).astype(np.uint8)
+    >>> pools = random_pools(40, n_pools=2, random_state=0)
+    >>> result = compare_selectors(
+    ...     Task("toy", images, masks, images, masks, pools),
+    ...     {"XSSR": XSSRSelector()},
+    ...     embedders={"pixels": (images.reshape(40, -1), images.reshape(40, -1))},
+    ...     budgets=[4], segmenters={"threshold": Threshold()}, n_random=3, verbose=0,
+    ... )
+    >>> len(result.runs), sum(run["selector"] == "random" for run in result.runs)
+    (10, 6)
+    """
+    _check_names("blocks", blocks, BLOCKS)
+    _check_names("references", references, REFERENCES)
+    selectors = {RANDOM: RandomSelector(random_state=None), **selectors}
+    store = Store(
+        out,
+        {
+            "task": task.name,
+            "target": digest(task.ids),
+            "pools": [digest(pool.rows.tolist() + pool.test.tolist()) for pool in task.pools],
+            "segmenters": {
+                name: plain_parameters(segmenter.get_params(deep=False))
+                for name, segmenter in segmenters.items()
+            },
+            "n_seeds": n_seeds,
+            "n_source_models": n_source_models,
+            "finetune": dict(finetune or {}),
+            "max_per_group": max_per_group,
+        },
+    )
+    for number, pool in enumerate(task.pools):
+        store.keep(f"units/{number}", {"pool": number, "units": unit_names(task, pool)})
+    picks = pick_all(task, selectors, embedders, budgets, store, n_random, max_per_group, verbose)
+    jobs = [
+        job
+        for job in all_jobs(
+            task, picks, segmenters, blocks, references, n_seeds, n_source_models, finetune or {}
+        )
+        if job.key not in store
+    ]
+    if jobs:
+        store.note(versions() | dict(provenance or {}))
+    train_all(task, jobs, segmenters, store, n_jobs=n_jobs, n_threads=n_threads, verbose=verbose)
+    return Comparison(_join(store.lines.values(), task.name), store.design)
+
+
+def load_comparison(path: str | os.PathLike) -> Comparison:
+    """Read back what `compare_selectors` wrote to `out`; needs no data.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    Comparison
+    """
+    lines, _ = read_lines(Path(path))
+    design = lines[0]["design"]
+    return Comparison(_join(lines[1:], design["task"]), design)
+
+
+def _join(lines: Iterable[dict[str, Any]], task: str) -> list[dict[str, Any]]:
+    """One run for each pick and each network that was trained on it, and the references."""
+    lines = list(lines)
+    units = {line["pool"]: line["units"] for line in lines if line["key"].startswith("units/")}
+    trained: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for line in lines:
+        if line["key"].startswith("run/"):
+            trained.setdefault((line["pool"], line["digest"]), []).append(line)
+    runs = []
+    for line in lines:
+        shared = {"task": task, "units": units.get(line.get("pool"))}
+        if line["key"].startswith("pick/"):
+            networks = trained.get((line["pool"], line["digest"]), [])
+            labels = len(line["rows"])
+            runs += [{**line, **run, **shared, "labels": labels} for run in networks]
+        elif line["key"].startswith("reference/"):
+            runs.append({**line, **shared, "draw": 0, "reference": True})
+    return runs
+
+
+def _check_names(parameter: str, given: Sequence[str], known: Sequence[str]) -> None:
+    strange = [name for name in given if name not in known]
+    if strange or isinstance(given, str):
+        raise ValueError(
+            f"{parameter} must be a sequence of {', '.join(map(repr, known))}. Got {given!r}."
+        )

@@ -1,0 +1,354 @@
+"""`compare_selectors`: paired, resumable, every network once; its pools and its store."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from scipy.stats import spearmanr
+from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skxssr import CoreSetSelector, RandomSelector, XSSRSelector
+from skxssr.evaluation import (
+    Task,
+    compare_selectors,
+    fold_pools,
+    label_free_quantities,
+    load_comparison,
+    proxy_agreement,
+    random_pools,
+    rank_correlations,
+    summarize,
+)
+from skxssr.evaluation.plan import REFERENCES
+
+
+class Threshold(BaseEstimator):
+    """A segmenter that learns one gray level, and says what it was trained on."""
+
+    trained: list = []
+
+    def __init__(self, random_state=None, init_from=None, augment=True, rate=1.0):
+        self.random_state, self.init_from = random_state, init_from
+        self.augment, self.rate = augment, rate
+
+    def fit(self, images, masks):
+        assert len(images) == len(masks)
+        level = np.mean(
+            [image[..., 0][mask > 0].mean() for image, mask in zip(images, masks, strict=True)]
+        )
+        start = level if self.init_from is None else self.init_from.level_
+        self.level_ = start + self.rate * (level - start)
+        Threshold.trained.append((len(images), self.random_state, self.init_from, self.augment))
+        return self
+
+    def predict(self, images):
+        return np.stack([image[..., 0] > self.level_ - 0.25 for image in images])
+
+    def adapt(self, images):
+        copy = Threshold()
+        copy.level_ = self.level_ + 1e-3 * len(images)
+        return copy
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    return rng.random((60, 6, 6))
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    Threshold.trained.clear()
+
+
+def make_task(images, **options):
+    masks = (images > 0.5).astype(np.uint8)
+    groups = options.get("groups")
+    pools = random_pools(60, n_pools=3, groups=groups, random_state=0)
+    return Task("toy", images[:20], masks[:20], images, masks, pools, **options)
+
+
+def run(task, images, **options):
+    pair = (images[:20].reshape(20, -1), images.reshape(60, -1))
+    given = {
+        "embedders": {"pixels": pair},
+        "budgets": [4],
+        "segmenters": {"level": Threshold()},
+        "n_random": 3,
+        "verbose": 0,
+    }
+    selectors = options.pop("selectors", {"XSSR": XSSRSelector(), "CoreSet": CoreSetSelector()})
+    return compare_selectors(task, selectors, **(given | options))
+
+
+def test_every_arm_in_every_pool(images):
+    task = make_task(images)
+    result = run(task, images, n_seeds=2, budgets=[3, 5])
+    for number, pool in enumerate(task.pools):
+        inside = [r for r in result.runs if r["pool"] == number and not r.get("reference")]
+        assert {r["selector"] for r in inside} == {"random", "XSSR", "CoreSet"}
+        for r in inside:
+            assert set(r["rows"]) <= set(pool.rows.tolist())
+            assert r["units"] == [str(row) for row in pool.test]
+            assert len(r["dice"]) == len(pool.test)
+            assert r["labels"] == r["budget"] == len(r["rows"])
+        for selector, draws in (("random", 3), ("XSSR", 1)):
+            arms = [r for r in inside if r["selector"] == selector]
+            assert len(arms) == draws * 2 * 2  # budgets, seeds
+            assert {r["seed"] for r in arms} == {2 * number, 2 * number + 1}
+    assert summarize(result.runs).rows
+
+
+def test_dice_is_that_of_a_network_trained_on_the_picks(images):
+    task = make_task(images)
+    result = run(task, images)
+    r = next(r for r in result.runs if r["selector"] == "XSSR" and r["pool"] == 1)
+    model = Threshold().fit(task.images.subset(r["rows"]), task.masks.subset(r["rows"]))
+    for row, found in zip(task.pools[1].test, r["dice"], strict=True):
+        truth, pred = images[row] > 0.5, model.predict(task.images.subset([row]))[0]
+        expected = 2 * (truth & pred).sum() / (truth.sum() + pred.sum())
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_selection_is_that_of_the_selector(images):
+    task = make_task(images)
+    result = run(task, images)
+    r = next(r for r in result.runs if r["selector"] == "CoreSet" and r["pool"] == 2)
+    rows = task.pools[2].rows
+    flat = images.reshape(60, -1)
+    picked = CoreSetSelector().fit(flat[:20]).select(flat[rows], 4)
+    assert r["rows"] == rows[picked].tolist()
+
+
+def test_equal_picks_are_trained_on_once(images):
+    task = make_task(images)
+    run(task, images, selectors={"a": CoreSetSelector(), "b": CoreSetSelector()}, references=())
+    assert len(Threshold.trained) == 3 * (3 + 1)
+
+
+def test_resumes_and_reads_back(images, tmp_path):
+    task, out = make_task(images), tmp_path / "runs.jsonl"
+    first = run(task, images, out=out)
+    whole = out.read_text()
+    n = len(Threshold.trained)
+    assert run(task, images, out=out).runs == first.runs
+    assert len(Threshold.trained) == n
+    assert load_comparison(out).runs == first.runs
+
+    lines = whole.splitlines(keepends=True)
+    out.write_text("".join(lines[:-2]) + lines[-2][:20])  # stopped in the middle of a line
+    again = run(task, images, out=out)
+    assert len(Threshold.trained) == n + 2
+
+    def key(r):
+        return (r["key"], r.get("embedder"), r.get("selector"), r.get("draw"))
+
+    def plain(runs):
+        return sorted(({**r, "seconds": 0} for r in runs), key=key)
+
+    assert plain(again.runs) == plain(first.runs)
+
+
+def test_more_pools_keep_the_first(images):
+    some = random_pools(60, n_pools=2, random_state=5)
+    more = random_pools(60, n_pools=4, random_state=5)
+    for a, b in zip(some, more, strict=False):
+        assert np.array_equal(a.rows, b.rows)
+        assert np.array_equal(a.test, b.test)
+
+
+def test_another_comparison_is_refused(images, tmp_path):
+    out = tmp_path / "runs.jsonl"
+    run(make_task(images), images, out=out)
+    with pytest.raises(ValueError, match="differs in n_seeds"):
+        run(make_task(images), images, out=out, n_seeds=2)
+    changed = {"XSSR": XSSRSelector(alpha=0.5)}
+    with pytest.raises(ValueError, match="'XSSR' that differs in alpha"):
+        run(make_task(images), images, out=out, selectors=changed)
+
+
+def test_where_lines_come_from_is_noted(images, tmp_path):
+    out = tmp_path / "runs.jsonl"
+    run(make_task(images), images, out=out, provenance={"commit": "abc"})
+    run(make_task(images), images, out=out, provenance={"commit": "abc"}, budgets=[4, 5])
+    run(make_task(images), images, out=out, provenance={"commit": "def"}, budgets=[4, 5, 6])
+    notes = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [n["commit"] for n in notes if n.get("key", "").startswith("session/")] == ["abc", "def"]
+
+
+def test_blocks_and_references(images):
+    task = make_task(images)
+    result = run(
+        task,
+        images,
+        blocks=("picks", "finetune", "joint"),
+        references=REFERENCES,
+        finetune={"rate": 0.5},
+        n_source_models=2,
+    )
+    sizes = [n for n, _, start, _ in Threshold.trained if start is None]
+    assert sizes.count(20) == 2 * 2  # source models: plain and with strong augmentation
+    pool = task.pools[0]
+    assert sum(start is not None for *_, start, _ in Threshold.trained) == 3 * (3 + 2 + 1)
+    joint = [n for n in sizes if n > len(pool.rows)]
+    assert 20 + 4 * 5 in joint  # 4 picks five times, to weigh as much as 20 source images
+    for name in REFERENCES:
+        rows = [r for r in result.runs if r["selector"] == name]
+        assert len(rows) == (9 if name == "all labels" else 3)
+        assert all(r["reference"] for r in rows)
+        assert {r["labels"] for r in rows} == ({len(pool.rows)} if name == "all labels" else {0})
+    assert {row["block"] for row in summarize(result.runs).rows} >= {"picks", "finetune", "joint"}
+
+
+def test_patients_are_units_and_quotas(images):
+    groups = np.repeat(np.arange(20), 3)
+    task = make_task(images, groups=groups)
+    result = run(task, images, budgets=[6], max_per_group=1)
+    for r in result.runs:
+        pool = task.pools[r["pool"]]
+        assert len(r["dice"]) == len(np.unique(groups[pool.test])) == len(r["units"])
+        if not r.get("reference"):
+            assert len(set(groups[r["rows"]])) == 6
+    r = next(r for r in result.runs if r["selector"] == "XSSR")
+    model = Threshold().fit(task.images.subset(r["rows"]), task.masks.subset(r["rows"]))
+    test = task.pools[r["pool"]].test
+    of_first = test[groups[test] == int(r["units"][0])]
+    pred, truth = model.predict(task.images.subset(of_first)), images[of_first] > 0.5
+    expected = 2 * (truth & pred).sum() / (truth.sum() + pred.sum())
+    assert r["dice"][0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_embedders_are_fitted_and_taken_in_turn(images):
+    def flat(stack):
+        return np.stack([np.ravel(image) for image in stack])
+
+    embedder = make_pipeline(FunctionTransformer(flat), PCA(4))
+    z = embedder.fit(images[:20, ..., None]).transform(images[..., None])
+    other = (np.zeros((20, 2)) + np.arange(20)[:, None], np.arange(120.0).reshape(60, 2))
+    task = make_task(images)
+    result = run(
+        task, images, embedders={"pca": [embedder, other]}, selectors={"c": CoreSetSelector()}
+    )
+    for number, (source, target) in enumerate([(z[:20], z), other, (z[:20], z)]):
+        rows = task.pools[number].rows
+        expected = rows[CoreSetSelector().fit(source).select(target[rows], 4)]
+        r = next(r for r in result.runs if r["selector"] == "c" and r["pool"] == number)
+        assert r["rows"] == expected.tolist()
+
+
+def test_processes_give_the_same(images):
+    alone = run(make_task(images), images)
+    together = run(make_task(images), images, n_jobs=2)
+
+    def plain(runs):
+        return sorted((r["key"], r["selector"], str(r["dice"])) for r in runs)
+
+    assert plain(alone.runs) == plain(together.runs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"blocks": ("pick",)}, "blocks must be"),
+        ({"references": ("none",)}, "references must be"),
+        ({"budgets": [4000]}, "budget"),
+        ({"embedders": {"x": (np.zeros((3, 2)), np.zeros((60, 2)))}}, "3 and 60 rows"),
+    ],
+)
+def test_bad_input(images, options, message):
+    with pytest.raises(ValueError, match=message):
+        run(make_task(images), images, **options)
+
+
+def test_bad_tasks(images):
+    masks = (images > 0.5).astype(np.uint8)
+    pool = random_pools(60, n_pools=1, random_state=0)
+    with pytest.raises(ValueError, match="60 target images but 59 masks"):
+        Task("toy", images, masks, images, masks[:59], pool)
+    with pytest.raises(ValueError, match="ids must differ"):
+        Task("toy", images, masks, images, masks, pool, ids=["a"] * 60)
+    with pytest.raises(ValueError, match="share 10 patients"):
+        Task("toy", images, masks, images, masks, pool, groups=np.arange(60) % 20)
+    with pytest.raises(ValueError, match="share must be"):
+        random_pools(10, n_pools=1, share=0)
+    with pytest.raises(ValueError, match="n_folds must be from 2 to 3"):
+        fold_pools([0, 1, 2], n_folds=4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    groups=st.lists(st.integers(0, 8), min_size=12, max_size=40).filter(lambda g: len(set(g)) > 5),
+    seed=st.integers(0, 1000),
+)
+def test_pools_divide_no_patient(groups, seed):
+    groups = np.array(groups)
+    folds = fold_pools(groups, n_folds=3, random_state=seed)
+    for pool in [*random_pools(len(groups), n_pools=2, groups=groups, random_state=seed), *folds]:
+        assert not set(groups[pool.rows]) & set(groups[pool.test])
+        assert len(pool.rows)
+        assert len(pool.test)
+    tested = np.sort(np.concatenate([pool.test for pool in folds]))
+    assert np.array_equal(tested, np.arange(len(groups)))
+
+
+def test_label_free_quantities_by_hand():
+    rng = np.random.default_rng(0)
+    X, source = rng.normal(size=(40, 3)), rng.normal(size=(30, 3))
+    selected = [3, 7, 20, 31]
+    found = label_free_quantities(X, selected, source=source)
+    # the default space: scaled by the source, then rotated, which changes no distance
+    Z, S = X / source.std(axis=0), source / source.std(axis=0)
+    nearest = cdist(Z, Z[selected]).min(axis=1)
+    assert found["mean distance"] == pytest.approx(nearest.mean(), rel=1e-4)
+    assert found["covering radius"] == pytest.approx(nearest.max(), rel=1e-4)
+    novelty = np.sort(cdist(Z, S), axis=1)[:, :5].mean(axis=1)
+    assert found["novel distance"] == pytest.approx(np.average(nearest, weights=novelty), rel=1e-4)
+    expected = novelty[selected].mean() / novelty.mean()
+    assert found["novelty of the picks"] == pytest.approx(expected, rel=1e-4)
+    bandwidth = 2 * np.median(np.sort(cdist(Z, Z), axis=1)[:, 10])
+    kernel = np.exp(-(nearest**2) / (2 * bandwidth**2)).mean()
+    assert found["kernel coverage"] == pytest.approx(kernel, rel=1e-4)
+
+
+def test_rank_correlations_centre_pools():
+    rng = np.random.default_rng(1)
+    place = {"task": "t", "block": "picks", "segmenter": "s", "embedder": "e", "budget": 5}
+    runs, x, y = [], [], []
+    for pool in range(6):
+        values = rng.normal(size=5)
+        scores = 0.5 + 0.01 * values + rng.normal(scale=0.01, size=5)
+        for value, score in zip(values, scores, strict=True):
+            quantities = {"mean distance": 10 * pool - value}  # less is better
+            run = {**place, "selector": "random", "pool": pool, "quantities": quantities}
+            runs.append({**run, "dice": [score + 0.05 * pool, None]})
+        x += list(values - values.mean())
+        y += list(scores - scores.mean())
+    (row,) = rank_correlations(runs)
+    assert row["spearman"] == pytest.approx(spearmanr(x, y).statistic)
+    assert row["n"] == 30
+
+
+def test_proxy_agreement():
+    rng = np.random.default_rng(2)
+    runs = []
+    for pool in range(4):
+        for digest in range(6):
+            score = rng.normal()
+            for name, value in (("proxy", score), ("real", np.exp(score) + 5 * pool)):
+                run = {"task": "t", "block": "picks", "budget": 5, "segmenter": name, "seed": 0}
+                runs.append({**run, "pool": pool, "digest": str(digest), "dice": [value]})
+    (row,) = proxy_agreement(runs, proxy="proxy", segmenter="real", n_bootstrap=50)
+    assert row["n"] == 24
+    assert row["spearman"] > 0.8
+    assert row["low"] <= row["spearman"] <= row["high"]
+
+
+def test_random_selectors_with_seeds_draw_once(images):
+    result = run(make_task(images), images, selectors={"fixed": RandomSelector(random_state=3)})
+    assert sum(r["selector"] == "fixed" for r in result.runs) == 3
