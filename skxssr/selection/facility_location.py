@@ -51,8 +51,9 @@ class FacilityLocationSelector(BaseSelector):
     -----
     Lazy and exact: the picks are those of a full scan. At least 1 - 1/e of the largest possible
     similarity, half of that with `groups`. Scores are compared as float32; ties go to the lowest
-    index. Late picks do tie: two rows that would serve only each other gain the same. In pools above 5,000 rows the mean is over a sample of at least 5,000 and 30 a pick,
-    recorded in ``selection_.scales``.
+    index. Late picks do tie: two rows that would serve only each other gain the same. In pools
+    above 5,000 rows the mean is over a sample of at least 5,000 and 30 a pick, recorded in
+    ``selection_.scales``.
 
     References
     ----------
