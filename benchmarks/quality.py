@@ -13,15 +13,16 @@ results/test_split.log.
 
 import argparse
 import datetime
+import hashlib
+import json
 import os
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning threads starve others
 
-import joblib
 import numpy as np
 from chest_xray import commit, machine
-from quality_cells import CELLS, Cell
+from quality_cells import CELLS, MAE, Cell, make_embedder, sides
 from quality_tables import print_tables
 
 from skxssr.evaluation import compare_selectors, load_comparison
@@ -94,20 +95,21 @@ def embed(
     kind: str, seed: int, cell: Cell, args: argparse.Namespace
 ) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of source and target, kept in a folder that git ignores."""
-    memory = joblib.Memory(HERE / "results" / ".embeddings", verbose=0)
-    return memory.cache(_embed)(kind, seed, cell.embedding_task, str(args.data))
-
-
-def _embed(kind: str, seed: int, name: str, data: str) -> tuple[np.ndarray, np.ndarray]:
-    from quality_cells import make_embedder, sides
-
-    source, target, trainable = sides(name, Path(data))
-    embedder = make_embedder(kind, seed)
+    made_by = json.dumps([kind, seed, cell.embedding_task, MAE])
+    name = hashlib.sha256(made_by.encode()).hexdigest()[:16]
+    path = HERE / "results" / ".embeddings" / f"{name}.npz"
+    if path.exists():
+        with np.load(path) as kept:
+            return kept["source"], kept["target"]
+    source, target, trainable = sides(cell.embedding_task, args.data)
     images = list(source.images)
     if kind == "MAE, source and target":
         images += [target.images[row] for row in trainable]
-    embedder.fit(images)
-    return embedder.transform(source.images), embedder.transform(target.images)
+    embedder = make_embedder(kind, seed).fit(images)
+    found = embedder.transform(source.images), embedder.transform(target.images)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, source=found[0], target=found[1], made_by=made_by)
+    return found
 
 
 def main() -> None:
