@@ -63,15 +63,15 @@ def run(name: str, cell: Cell, args: argparse.Namespace) -> None:
     out = file_of(name)
     if args.fresh:
         out.unlink(missing_ok=True)
-    task = cell.make_task(args.data, args.pools)
+    task, kept = cell.make_task(args.data, args.pools)
     if cell.opens_test_films:
         line = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%MZ} quality.py {name} {commit()}"
         with (HERE / "results" / "test_split.log").open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
-    embedders = {
-        kind: [embed(kind, seed, cell, args) for seed in range(n)]
-        for kind, n in cell.embedders.items()
-    }
+    embedders: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for kind, n in cell.embedders.items():
+        pairs = [embed(kind, seed, cell, args) for seed in range(n)]
+        embedders[kind] = [(source, target[kept]) for source, target in pairs]
     compare_selectors(
         task,
         cell.selectors(),

@@ -159,11 +159,14 @@ class Cell:
         known = {"U-Net 64 px": UNET, "proxy 32 px": PROXY, "U-Net 256 px": DEFAULT_256}
         return {name: skxssr.SMPSegmenter(**known[name]) for name in self.recipes}
 
-    def make_task(self, data: Path, n_pools: int | None) -> Task:
-        """The images, and as many pools as asked for; the first are the same for any number."""
+    def make_task(self, data: Path, n_pools: int | None) -> tuple[Task, np.ndarray]:
+        """The task, and which rows of the target are in it.
+
+        As many pools as asked for; the first are the same for any number.
+        """
         source, target, train = sides(self.embedding_task, data)
         images, masks, ids = list(target.images), list(target.masks), list(target.ids)
-        groups = target.get("groups")
+        groups, kept = target.get("groups"), np.arange(len(images))
         if self.pools == "folds":
             assert groups is not None
             pools = fold_pools(groups, random_state=SEED)
@@ -171,9 +174,10 @@ class Cell:
             test = np.asarray(target.split["test"])
             pools = random_pools(len(images), n_pools=self.n_pools, test=test, random_state=SEED)
         else:  # no test film is even in the task
-            images, masks, ids = ([part[row] for row in train] for part in (images, masks, ids))
+            kept = train
+            images, masks, ids = ([part[row] for row in kept] for part in (images, masks, ids))
             pools = random_pools(len(ids), n_pools=self.n_pools, test=0.25, random_state=SEED)
-        return Task(
+        task = Task(
             self.embedding_task,
             source.images,
             source.masks,
@@ -183,6 +187,7 @@ class Cell:
             ids,
             groups if self.pools == "folds" else None,
         )
+        return task, kept
 
 
 SOURCE_ROWS = (
