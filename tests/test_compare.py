@@ -70,7 +70,8 @@ def forget():
 def make_task(images, **options):
     masks = (images > 0.5).astype(np.uint8)
     groups = options.get("groups")
-    pools = random_pools(60, n_pools=3, groups=groups, random_state=0)
+    drawn = random_pools(60, n_pools=3, groups=groups, random_state=0)
+    pools = options.pop("pools", drawn)
     return Task("toy", images[:20], masks[:20], images, masks, pools, **options)
 
 
@@ -171,6 +172,18 @@ def test_another_comparison_is_refused(images, tmp_path):
     changed = {"XSSR": XSSRSelector(alpha=0.5)}
     with pytest.raises(ValueError, match="'XSSR' that differs in alpha"):
         run(make_task(images), images, out=out, selectors=changed)
+
+
+def test_pools_may_be_added_but_not_changed(images, tmp_path):
+    out, task = tmp_path / "runs.jsonl", make_task(images)
+    fewer = make_task(images, pools=task.pools[:2])
+    run(fewer, images, out=out)
+    n = len(Threshold.trained)
+    run(task, images, out=out)
+    assert len(Threshold.trained) == n + n // 2
+    swapped = make_task(images, pools=task.pools[::-1])
+    with pytest.raises(ValueError, match="its pool 0 has other rows"):
+        run(swapped, images, out=out)
 
 
 def test_where_lines_come_from_is_noted(images, tmp_path):

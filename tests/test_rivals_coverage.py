@@ -18,7 +18,7 @@ from skxssr import (
 from skxssr._request import check_request
 from skxssr.metrics import coverage_loss
 from skxssr.selection import _scales
-from skxssr.selection._serving import demand_rows
+from skxssr.selection._scales import demand_rows
 from tests import naive
 from tests.conftest import DATA, lattice, normal
 from tests.test_properties import problems
@@ -273,18 +273,6 @@ def test_a_sampled_demand_leaves_every_row_its_own_out(small_demand, seed, case)
     assert record.scales["demand_sampled"] == (demand is not None)
     refined = KMedoidsSelector(swaps=3, **args).select(X, 8, **call)
     assert refined.tolist() == exchange(problem, built, None, 3)
-
-
-@pytest.mark.parametrize("n", [30, 200])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_all_rivals_share_the_demand_of_xssr(small_demand, n, weighted):
-    weight = np.arange(n) % 3 if weighted else None
-    request = check_request(n, 4, labeled=[1, 5], sample_weight=weight)
-    search = {"algorithm": "exact", "seed": 7, "n_jobs": 1}
-    theirs = _scales.fix_scales(normal(n, 2, 0), request, n_neighbors=3, **search)
-    demand, notes = demand_rows(n, request, 7)
-    assert demand.tolist() == theirs.demand.tolist()
-    assert notes == {key: theirs.notes[key] for key in notes}
 
 
 def test_max_herding_has_the_bandwidth_of_xssr(pool):

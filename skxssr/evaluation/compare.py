@@ -187,7 +187,6 @@ def compare_selectors(
         {
             "task": task.name,
             "target": digest(task.ids),
-            "pools": [digest(pool.rows.tolist() + pool.test.tolist()) for pool in task.pools],
             "segmenters": {
                 name: plain_parameters(segmenter.get_params(deep=False))
                 for name, segmenter in segmenters.items()
@@ -199,7 +198,7 @@ def compare_selectors(
         },
     )
     for number, pool in enumerate(task.pools):
-        store.keep(f"units/{number}", {"pool": number, "units": unit_names(task, pool)})
+        _file_pool(store, number, unit_names(task, pool), digest(pool.rows.tolist()))
     picks = pick_all(task, selectors, embedders, budgets, store, n_random, max_per_group, verbose)
     jobs = [
         job
@@ -249,6 +248,17 @@ def _join(lines: Iterable[dict[str, Any]], task: str) -> list[dict[str, Any]]:
         elif line["key"].startswith("reference/"):
             runs.append({**line, **shared, "draw": 0, "reference": True})
     return runs
+
+
+def _file_pool(store: Store, number: int, units: list[str], rows: str) -> None:
+    """Note a pool, so that another one is never taken for it; more of them may be added later."""
+    key = f"units/{number}"
+    store.keep(key, {"pool": number, "units": units, "rows": rows})
+    if store[key]["units"] != units or store[key].get("rows", rows) != rows:
+        raise ValueError(
+            f"out holds another comparison: its pool {number} has other rows. Make the pools with "
+            "the same random_state, or give another file."
+        )
 
 
 def _check_names(parameter: str, given: Sequence[str], known: Sequence[str]) -> None:

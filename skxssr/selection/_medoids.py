@@ -10,8 +10,8 @@ from skxssr._record import Selection
 from skxssr._threads import over_blocks
 from skxssr.metrics.coverage import coverage_curve
 from skxssr.neighbors import kneighbors
-from skxssr.selection._scales import diameter_bound
-from skxssr.selection._serving import build, demand_rows, serving_cost
+from skxssr.selection._scales import demand_rows, diameter_bound
+from skxssr.selection._serving import build, serving_cost
 
 _TIE = 1e-6  # relative fall of the cost below which an exchange is not worth making
 _ROUNDING = 1e-12  # in units of the cost: falls below are those of the last bits

@@ -58,6 +58,32 @@ def diameter_bound(X: np.ndarray, *, n_jobs: int | None) -> float:
     return 2.0 * float(np.sqrt(nearest.max())) * (1 + 1e-9)
 
 
+def demand_rows(n: int, request: Request, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """Rows that stand for the whole pool, and what the record says of them.
+
+    Parameters
+    ----------
+    n : int
+        Rows of the pool.
+    request : Request
+    seed : int
+        Offset of the sample, if it is one.
+
+    Returns
+    -------
+    demand : ndarray of shape (m,), int
+        All rows, or evenly spaced ones of positive weight: at least 5,000 and 30 a pick.
+    notes : dict
+        "n_demand" and "demand_sampled".
+    """
+    total = len(request.labeled) + request.budget
+    m = min(n, max(MIN_DEMAND, DEMAND_PER_PICK * total))
+    # rows without weight are no demand: a sample is not spent on them
+    rows = np.arange(n) if m == n else np.flatnonzero(request.weight)
+    demand = rows[evenly_spaced(len(rows), m, np.random.default_rng(seed).random())]
+    return demand, {"n_demand": len(demand), "demand_sampled": len(demand) < len(rows)}
+
+
 def fix_scales(
     X: np.ndarray,
     request: Request,
@@ -70,10 +96,7 @@ def fix_scales(
 ) -> Scales:
     """Choose the demand set, k and the bandwidth for a pool and a budget."""
     total = len(request.labeled) + request.budget
-    m = min(len(X), max(MIN_DEMAND, DEMAND_PER_PICK * total))
-    # rows without weight are no demand: a sample is not spent on them
-    rows = np.arange(len(X)) if m == len(X) else np.flatnonzero(request.weight)
-    demand = rows[evenly_spaced(len(rows), m, np.random.default_rng(seed).random())]
+    demand, notes = demand_rows(len(X), request, seed)
     m = len(demand)
     if n_neighbors is None:
         k = int(np.clip(np.floor(m / total / 2 + 0.5), 5, 20))
@@ -99,8 +122,7 @@ def fix_scales(
         bandwidth=bandwidth,
         diameter=diameter_bound(X, n_jobs=n_jobs),
         notes={
-            "n_demand": m,
-            "demand_sampled": m < len(rows),
+            **notes,
             "n_neighbors": k,
             "bandwidth": bandwidth,
             "exact": bool(exact),

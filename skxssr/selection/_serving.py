@@ -3,42 +3,15 @@
 Shared by facility location, k-medoids and coverage by balls, which differ in the cost.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from skxssr._kernels import medoids as kernels
-from skxssr._preprocess import evenly_spaced
 from skxssr._quota import Quota, Request
 from skxssr._threads import over_blocks
-from skxssr.selection import _scales
 
 _ROWS_BLOCK = 64  # a gain costs m distances, so that few rows are already work for a thread
-
-
-def demand_rows(n: int, request: Request, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
-    """Rows that stand for the whole pool, those of `fix_scales`, and what the record says of them.
-
-    Parameters
-    ----------
-    n : int
-        Rows of the pool.
-    request : Request
-    seed : int
-        Offset of the sample, if it is one.
-
-    Returns
-    -------
-    demand : ndarray of shape (m,), int
-        All rows, or evenly spaced ones of positive weight: at least 5,000 and 30 a pick.
-    notes : dict
-        "n_demand" and "demand_sampled".
-    """
-    total = len(request.labeled) + request.budget
-    m = min(n, max(_scales.MIN_DEMAND, _scales.DEMAND_PER_PICK * total))
-    rows = np.arange(n) if m == n else np.flatnonzero(request.weight)
-    demand = rows[evenly_spaced(len(rows), m, np.random.default_rng(seed).random())]
-    return demand, {"n_demand": len(demand), "demand_sampled": len(demand) < len(rows)}
 
 
 def serving_cost(

@@ -12,7 +12,8 @@ from skxssr._quota import Quota, Request
 from skxssr.base import BaseSelector, Selection
 from skxssr.neighbors import kneighbors
 from skxssr.selection._clusters import find_clusters
-from skxssr.selection._serving import LazyGains, demand_rows, serving_cost
+from skxssr.selection._scales import demand_rows
+from skxssr.selection._serving import LazyGains, serving_cost
 
 
 class ProbCoverSelector(BaseSelector):

@@ -103,8 +103,8 @@ class XSSRSelector(BaseSelector):
     -----
     The formulas of [1]_ are not public; these are a reading of its abstract, set out with every
     default and its reason in the documentation, page "The method". The default is our form; the
-    literal reading of the paper is ``make_form("XSSR as described")``. Report both, and never credit
-    the figures of one to the other.
+    literal reading of the paper is ``make_form("XSSR as described")``. Report both, and never
+    credit the figures of one to the other.
 
     References
     ----------
