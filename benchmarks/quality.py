@@ -6,9 +6,9 @@
 
 `--data` is the folder that holds `cxr` and `lgg_mri`; tables alone need no data. A cell is one
 comparison of `skxssr.evaluation.compare_selectors`, defined below in `CELLS`, and one file in
-results/quality/; every finished network is a line of it, so that a run may be stopped and goes on
-where it was. Cells whose test set is the 110 Shenzhen test films note each opening of them in
-results/test_split.log.
+results/quality/, which cells on the same pools share; every finished network is a line of it, so
+that a run may be stopped and goes on where it was. Cells whose test set is the 110 Shenzhen test
+films note each opening of them in results/test_split.log.
 """
 
 import argparse
@@ -23,12 +23,12 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning thread
 import numpy as np
 from chest_xray import commit, machine
 from quality_cells import CELLS, MAE, Cell, make_embedder, sides
-from quality_tables import print_tables
+from quality_tables import tables
 
 from skxssr.evaluation import compare_selectors, load_comparison
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "quality"
+COMMAND = "python benchmarks/quality.py"
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,10 +36,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with cxr and lgg_mri; only for --run")
     parser.add_argument("--task", required=True, choices=sorted({c.task for c in CELLS.values()}))
     parser.add_argument("--run", nargs="*", default=[], metavar="CELL", help="cells to train")
-    parser.add_argument("--fresh", action="store_true", help="train them from scratch")
+    parser.add_argument("--fresh", action="store_true", help="delete their files first")
     parser.add_argument("--pools", type=int, help="stop after so many pools (all)")
     parser.add_argument("--jobs", type=int, default=1, help="networks trained at a time (1)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each (1)")
+    parser.add_argument("--page", action="store_true", help="write the page in docs/results/")
     parser.add_argument("--quiet", action="store_true")
     args = parser.parse_args()
     if args.run and args.data is None:
@@ -55,14 +56,12 @@ def names(task: str) -> list[str]:
 
 
 def file_of(name: str) -> Path:
-    return RESULTS / f"{name}.jsonl"
+    return HERE / "results" / "quality" / f"{CELLS[name].file or name}.jsonl"
 
 
 def run(name: str, cell: Cell, args: argparse.Namespace) -> None:
     """Train what a cell lacks."""
     out = file_of(name)
-    if args.fresh:
-        out.unlink(missing_ok=True)
     task, kept = cell.make_task(args.data, args.pools)
     if cell.opens_test_films:
         line = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%MZ} quality.py {name} {commit()}"
@@ -114,11 +113,18 @@ def embed(
 
 def main() -> None:
     args = parse_args()
+    if args.fresh:
+        for path in set(map(file_of, args.run)):
+            path.unlink(missing_ok=True)
     for name in args.run:
         run(name, CELLS[name], args)
-    for name in names(args.task):
-        if file_of(name).exists():
-            print_tables(name, load_comparison(file_of(name)))
+    paths = [path for path in dict.fromkeys(map(file_of, names(args.task))) if path.exists()]
+    texts = [tables(path.stem, load_comparison(path)) for path in paths]
+    print("\n".join(texts))
+    if args.page:
+        title = f"# Results: {args.task}\n\nWritten by `{COMMAND} --task {args.task} --page`.\n"
+        page = HERE.parent / "docs" / "results" / f"{args.task}.md"
+        page.write_text("\n".join([title, *texts]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -132,6 +132,9 @@ class Cell:
     pools : str
         "rotation": pool and test set drawn anew inside the training films. "test": pools of the
         training films, tested on the test films. "folds": by patient.
+    file : str
+        Result file, without suffix. Cells of one file share pools, so that a network that two of
+        them need is trained once and that budgets make one curve.
     """
 
     task: str
@@ -146,6 +149,7 @@ class Cell:
     n_random: int = 5
     n_seeds: int = 1
     recipes: tuple[str, ...] = ("U-Net 64 px",)
+    file: str = ""
 
     @property
     def opens_test_films(self) -> bool:
@@ -153,7 +157,7 @@ class Cell:
 
     @property
     def finetune(self) -> dict[str, Any]:
-        return FINETUNE if "finetune" in self.blocks else {}
+        return {} if self.blocks == ("picks",) else FINETUNE
 
     def segmenters(self) -> dict[str, Any]:
         known = {"U-Net 64 px": UNET, "proxy 32 px": PROXY, "U-Net 256 px": DEFAULT_256}
@@ -173,6 +177,7 @@ class Cell:
         elif self.pools == "test":
             test = np.asarray(target.split["test"])
             pools = random_pools(len(images), n_pools=self.n_pools, test=test, random_state=SEED)
+            assert not set(np.concatenate([pool.rows for pool in pools])) & set(test)
         else:  # no test film is even in the task
             kept = train
             images, masks, ids = ([part[row] for row in kept] for part in (images, masks, ids))
@@ -205,12 +210,15 @@ CELLS: dict[str, Cell] = {
     "cxr_dev": Cell(*DEV, 12, (10,), dev_arms, recipes=("U-Net 64 px", "proxy 32 px")),
     "cxr_dev_proxy": Cell(*DEV, 40, (5, 10, 22), dev_arms, recipes=("proxy 32 px",), references=()),
     # the report, on the 110 test films
-    "cxr_10": Cell(*TEST, 25, (10,)),
-    "cxr_source": Cell(*TEST, 10, (10,), blocks=("finetune", "joint"), references=SOURCE_ROWS),
-    "cxr_rivals": Cell(*TEST, 10, (10,), rival_arms),
-    "cxr_ablation": Cell(*TEST, 10, (10,), ablation_arms),
-    "cxr_5_22": Cell(*TEST, 10, (5, 22)),
-    "cxr_embedders": Cell(*TEST, 10, (10,), embedders=OTHER_EMBEDDERS),
+    "cxr_10": Cell(*TEST, 25, (10,), references=(), file="cxr_test"),
+    "cxr_rivals": Cell(*TEST, 10, (10,), rival_arms, file="cxr_test"),
+    "cxr_ablation": Cell(*TEST, 10, (10,), ablation_arms, file="cxr_test"),
+    "cxr_5_22": Cell(*TEST, 10, (5, 22), file="cxr_test"),
+    "cxr_embedders": Cell(*TEST, 10, (10,), embedders=OTHER_EMBEDDERS, file="cxr_test"),
+    "cxr_finetune": Cell(
+        *TEST, 10, (10,), blocks=("finetune",), references=SOURCE_ROWS, file="cxr_source"
+    ),
+    "cxr_joint": Cell(*TEST, 10, (10,), blocks=("joint",), file="cxr_source"),
     "cxr_256": Cell(*TEST, 5, (10,), recipes=("U-Net 256 px",)),
     "cxr_reverse": Cell("cxr", "reverse", "test", 15, (10,)),
     # patients, five folds

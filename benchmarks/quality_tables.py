@@ -1,4 +1,4 @@
-"""Print the tables of the study from its result files. No data and no network needed."""
+"""The tables of the study, from its result files. Needs no data and trains nothing."""
 
 from typing import Any
 
@@ -12,50 +12,66 @@ from skxssr.evaluation import (
 from skxssr.report import format_table
 
 # settled in docs/protocol.md before the study
-PRIMARY_CELL = "cxr_10"
+PRIMARY_FILE = "cxr_test"
+_CELL = {"selector": "XSSR", "budget": 10, "embedder": "MAE, source", "block": "picks"}
 PRIMARY = [
-    {"selector": "XSSR", "against": "random", "budget": 10},
-    {"selector": "XSSR", "against": "CoreSet", "budget": 10},
-    {"selector": "XSSR", "against": "MaxHerding", "budget": 10, "margin": -0.3},
+    {**_CELL, "against": "random"},
+    {**_CELL, "against": "CoreSet"},
+    {**_CELL, "against": "MaxHerding", "margin": -0.3},
 ]
 AGAINST = ("random", "CoreSet", "MaxHerding")
 _PLACE = ("task", "block", "embedder", "segmenter", "budget")
 
 
-def print_tables(name: str, comparison: Comparison) -> None:
-    """Everything that one result file says."""
+def tables(name: str, comparison: Comparison) -> str:
+    """Everything that one result file says, in Markdown."""
     runs = comparison.runs
-    if not runs:
-        return
-    summary = summarize(
-        runs, against=AGAINST, primary=PRIMARY if name == PRIMARY_CELL else (), n_bootstrap=10_000
-    )
-    print(f"\n## {name}\n")
+    primary = PRIMARY if name == PRIMARY_FILE else ()
+    summary = summarize(runs, against=AGAINST, primary=primary, n_bootstrap=10_000)
+    parts = [f"## {name}", sources(comparison)]
     for place in dict.fromkeys(_place(row) for row in summary.rows if not row["reference"]):
-        print(f"{describe(place)}\n\n{format_table(table(summary, place))}\n")
-    references = [row for row in summary.rows if row["reference"]]
+        parts += [describe(place), format_table(table(summary, place))]
+    references = [reference(row) for row in summary.rows if row["reference"]]
     if references:
-        print(f"Without a selection\n\n{format_table([reference(row) for row in references])}\n")
-    correlations = rank_correlations(runs)
+        parts += ["Without a selection:", format_table(references)]
+    correlations = [correlation(row) for row in rank_correlations(runs)]
     if correlations:
-        print("Spearman correlation of label-free quantities with Dice, over random draws,")
-        print(f"centred within pools\n\n{format_table(list(map(correlation, correlations)))}\n")
+        title = (
+            "Spearman correlation of label-free quantities with Dice, over random draws, centred"
+        )
+        parts += [f"{title} within pools:", format_table(correlations)]
     segmenters = {run["segmenter"] for run in runs}
     for proxy in sorted(s for s in segmenters if s.startswith("proxy")):
         for real in sorted(segmenters - {proxy}):
-            for row in proxy_agreement(runs, proxy=proxy, segmenter=real):
-                print(
-                    f"Rank correlation of {proxy!r} with {real!r}, {row['budget']} labels: "
-                    f"{row['spearman']:.2f} [{row['low']:.2f}, {row['high']:.2f}] over {row['n']} "
-                    f"sets of picks in {row['n_pools']} pools.\n"
-                )
+            parts += [
+                f"Rank correlation of {proxy} with {real}, {row['budget']} labels: "
+                f"{row['spearman']:.2f} [{row['low']:.2f}, {row['high']:.2f}] over {row['n']} sets "
+                f"of picks in {row['n_pools']} pools."
+                for row in proxy_agreement(runs, proxy=proxy, segmenter=real)
+            ]
+    return "\n\n".join(parts) + "\n"
+
+
+def sources(comparison: Comparison) -> str:
+    """Which code made the runs, and where."""
+    made = [f"commit {line['commit']} on {line['machine']}" for line in comparison.sessions]
+    minutes = sum(run["seconds"] for run in _networks(comparison)) / 60
+    return (
+        f"{len(_networks(comparison))} networks, {minutes:.0f} minutes of training; "
+        f"{'; '.join(dict.fromkeys(made))}."
+    )
+
+
+def _networks(comparison: Comparison) -> list[dict[str, Any]]:
+    """Each network once, however many selections it stands for."""
+    return list({run["key"]: run for run in comparison.runs}.values())
 
 
 def describe(place: tuple[Any, ...]) -> str:
     values = dict(zip(_PLACE, place, strict=True))
     return (
-        f"{values['task']}, {values['budget']} labels, block {values['block']!r}, "
-        f"embedder {values['embedder']!r}, {values['segmenter']}"
+        f"**{values['task']}, {values['budget']} labels**: block {values['block']}, embeddings by "
+        f"{values['embedder']}, {values['segmenter']}"
     )
 
 

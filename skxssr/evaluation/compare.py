@@ -44,10 +44,13 @@ class Comparison:
         ``"reference": True``.
     design : dict
         What was asked for.
+    sessions : list of dict
+        Versions of the packages, and whatever `provenance` said, one for each change of them.
     """
 
     runs: list[dict[str, Any]]
     design: dict[str, Any]
+    sessions: list[dict[str, Any]]
 
     def to_frame(self) -> Any:
         """The runs as a pandas DataFrame, one row each, with the mean Dice as a column.
@@ -210,7 +213,7 @@ def compare_selectors(
     if jobs:
         store.note(versions() | dict(provenance or {}))
     train_all(task, jobs, segmenters, store, n_jobs=n_jobs, n_threads=n_threads, verbose=verbose)
-    return Comparison(_join(store.lines.values(), task.name), store.design)
+    return _comparison(store.lines.values(), store.design)
 
 
 def load_comparison(path: str | os.PathLike) -> Comparison:
@@ -227,12 +230,17 @@ def load_comparison(path: str | os.PathLike) -> Comparison:
     """
     lines, _ = read_lines(Path(path))
     design = lines[0]["design"]
-    return Comparison(_join(lines[1:], design["task"]), design)
+    return _comparison(lines[1:], design)
 
 
-def _join(lines: Iterable[dict[str, Any]], task: str) -> list[dict[str, Any]]:
-    """One run for each pick and each network that was trained on it, and the references."""
+def _comparison(lines: Iterable[dict[str, Any]], design: dict[str, Any]) -> Comparison:
     lines = list(lines)
+    sessions = [line for line in lines if line["key"].startswith("session/")]
+    return Comparison(_join(lines, design["task"]), design, sessions)
+
+
+def _join(lines: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:
+    """One run for each pick and each network that was trained on it, and the references."""
     units = {line["pool"]: line["units"] for line in lines if line["key"].startswith("units/")}
     trained: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for line in lines:
