@@ -1,8 +1,9 @@
 """Does choosing beat chance? The study of docs/protocol.md, cell by cell.
 
-    python benchmarks/quality.py --data DIR --task cxr              # tables from the result files
-    python benchmarks/quality.py --data DIR --task cxr --run dev    # train what is missing
-    python benchmarks/quality.py --data DIR --task cxr --run dev --fresh
+    python benchmarks/quality.py --data DIR --task cxr              # tables from result files
+    python benchmarks/quality.py --data DIR --task cxr --run cxr_dev    # train what is missing
+    python benchmarks/quality.py --data DIR --task cxr --run cxr_dev --fresh
+    python benchmarks/quality.py --task goals                       # all tasks together
 
 `--data` is the folder that holds `cxr` and `lgg_mri`; tables alone need no data. A cell is one
 comparison of `skxssr.evaluation.compare_selectors`, defined below in `CELLS`, and one file in
@@ -23,7 +24,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning thread
 import numpy as np
 from chest_xray import commit, machine
 from quality_cells import CELLS, MAE, Cell, make_embedder, sides
-from quality_tables import tables
+from quality_tables import goals, tables
 
 from skxssr.evaluation import compare_selectors, load_comparison
 
@@ -34,7 +35,8 @@ COMMAND = "python benchmarks/quality.py"
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with cxr and lgg_mri; only for --run")
-    parser.add_argument("--task", required=True, choices=sorted({c.task for c in CELLS.values()}))
+    tasks = sorted({cell.task for cell in CELLS.values()})
+    parser.add_argument("--task", required=True, choices=[*tasks, "goals"])
     parser.add_argument("--run", nargs="*", default=[], metavar="CELL", help="cells to train")
     parser.add_argument("--fresh", action="store_true", help="delete their files first")
     parser.add_argument("--pools", type=int, help="stop after so many pools (all)")
@@ -118,8 +120,12 @@ def main() -> None:
             path.unlink(missing_ok=True)
     for name in args.run:
         run(name, CELLS[name], args)
-    paths = [path for path in dict.fromkeys(map(file_of, names(args.task))) if path.exists()]
-    texts = [tables(path.stem, load_comparison(path)) for path in paths]
+    wanted = names(args.task) or [name for name in CELLS if "dev" not in name]
+    paths = [path for path in dict.fromkeys(map(file_of, wanted)) if path.exists()]
+    results = {path.stem: load_comparison(path) for path in paths}
+    texts = [tables(name, result) for name, result in results.items()]
+    if args.task == "goals":
+        texts = [goals(list(results.values()))]
     print("\n".join(texts))
     if args.page:
         title = f"# Results: {args.task}\n\nWritten by `{COMMAND} --task {args.task} --page`.\n"

@@ -1,10 +1,12 @@
 """The tables of the study, from its result files. Needs no data and trains nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from skxssr.evaluation import (
     Comparison,
     Summary,
+    pool_over,
     proxy_agreement,
     rank_correlations,
     summarize,
@@ -50,6 +52,53 @@ def tables(name: str, comparison: Comparison) -> str:
                 for row in proxy_agreement(runs, proxy=proxy, segmenter=real)
             ]
     return "\n\n".join(parts) + "\n"
+
+
+def goals(comparisons: Sequence[Comparison]) -> str:
+    """All tasks and blocks together, for the goals of docs/protocol.md."""
+    runs = [
+        run
+        for comparison in comparisons
+        for run in comparison.runs
+        if run["embedder"] in ("MAE, source", "none") and run["segmenter"] == "U-Net 64 px"
+    ]
+    summary = summarize(runs, against=AGAINST, n_bootstrap=10_000)
+    lines = []
+    for row in pool_over(summary, by=["selector"]):
+        low, high = (
+            _number(row["beats_random_low"], ".2f"),
+            _number(row["beats_random_high"], ".2f"),
+        )
+        at = row["worst_difference_at"]
+        lines.append(
+            {
+                "selector": row["selector"],
+                "cells": str(row["n_cells"]),
+                "P(beats random)": f"{row['beats_random']:.2f} [{low}, {high}]",
+                "worst lower end, minus random": _number(row["worst_difference_low"], "+.2f"),
+                "where": ", ".join(str(at[name]) for name in ("task", "block", "budget")),
+                "rank": _number(row["average_rank"], ".1f"),
+            }
+        )
+    lines.sort(key=lambda line: line["P(beats random)"], reverse=True)
+    labels = [
+        {
+            "task": row["task"],
+            "block": row["block"],
+            "labels": str(row["budget"]),
+            "random labels for the same Dice": row["random_labels_note"]
+            or _number(row["random_labels"], ".1f"),
+            "labels saved": _number(row["labels_saved_percent"], ".0f", "%"),
+            "minus bad draw": _number(row["above_bad_draw"], "+.2f"),
+            "the same for random": _number(chance_of[_place(row)]["above_bad_draw"], "+.2f"),
+        }
+        for chance_of in [{_place(r): r for r in summary.rows if r["selector"] == "random"}]
+        for row in summary.rows
+        if row["selector"] == "XSSR"
+    ]
+    return (
+        "\n\n".join(["## All tasks and blocks", format_table(lines), format_table(labels)]) + "\n"
+    )
 
 
 def sources(comparison: Comparison) -> str:
@@ -157,5 +206,5 @@ def _place(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in _PLACE)
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "-" if value is None else format(value, form) + unit

@@ -112,7 +112,7 @@ def test_unknown_cells_and_missing_data(script, capsys):
     assert "--run needs --data" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", ["cxr", "lgg"])
+@pytest.mark.parametrize("task", ["cxr", "lgg", "goals"])
 def test_pages_are_what_the_committed_results_say(task, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import quality
