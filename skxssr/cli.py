@@ -1,4 +1,7 @@
-"""The command line: `skxssr split`, `select`, `demo`. Imports everything, inside the commands."""
+"""The command line: `skxssr split`, `select`, `compare`, `demo`.
+
+Imports everything, inside the commands.
+"""
 
 import argparse
 import os
@@ -13,6 +16,7 @@ _EPILOG = """examples:
   skxssr select --source siteA/ --target siteB/ --budget 22 --out picks/ --exclude-test split/
   skxssr select --source siteA/ --target siteB/ --budget 5% --out picks/ --exclude-test split/ \\
       --group-pattern '^(patient[0-9]+)_'
+  skxssr compare --source siteA/ --target siteB/ --masks siteB_masks/ --out compared/ --fast
   skxssr demo
 
 The picked images are chosen, not drawn at random: never use them as a test set. Reserve one first,
@@ -30,6 +34,11 @@ def _budget(text: str) -> int | float:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a count such as 22 nor a percentage such as 5%"
         ) from None
+
+
+def _budgets(text: str) -> list[int | float]:
+    """Several budgets, with commas between them."""
+    return [_budget(part.strip()) for part in text.split(",")]
 
 
 def _alpha(text: str) -> str | float:
@@ -88,16 +97,48 @@ def build_parser() -> argparse.ArgumentParser:
     select.add_argument("--image-size", type=int, default=128, help="pixels, of the embedder (128)")
     select.add_argument("--steps", type=int, help="training steps of the embedder")
 
+    compare = commands.add_parser(
+        "compare", help="on a target that is labelled already: would choosing have paid?"
+    )
+    compare.add_argument("--source", required=True, type=Path, help="folder of source images")
+    compare.add_argument("--target", required=True, type=Path, help="folder of target images")
+    compare.add_argument(
+        "--masks", required=True, type=Path, help="folder of target masks, named as the images"
+    )
+    compare.add_argument("--source-masks", type=Path, help="adds networks of the source alone")
+    compare.add_argument("--out", required=True, type=Path, help="folder for the results")
+    compare.add_argument(
+        "--budget",
+        type=_budgets,
+        default=[5, 10, 20],
+        help="counts or shares, several with commas (5,10,20)",
+    )
+    compare.add_argument("--pools", type=int, help="repetitions (5; 2 with --fast)")
+    compare.add_argument("--draws", type=int, help="random draws a pool (5; 2 with --fast)")
+    compare.add_argument("--steps", type=int, help="of each network (400; 100 with --fast)")
+    compare.add_argument("--image-size", type=int, default=64, help="pixels, of the networks (64)")
+    compare.add_argument("--fast", action="store_true", help="a first look that settles nothing")
+    compare.add_argument(
+        "--embedder", type=Path, help="saved MAEEmbedder to take instead of training"
+    )
+    compare.add_argument(
+        "--group-pattern", help="regular expression whose one group is the patient"
+    )
+    compare.add_argument("--minutes-per-label", type=float, help="time to annotate one image")
+
     demo = commands.add_parser("demo", help="the whole pipeline on built-in phantoms")
     demo.add_argument("--out", type=Path, default=Path("demo_out"), help="folder for the pictures")
     demo.add_argument("--budget", type=_budget, default=12, help="images to pick (12)")
 
-    for command in (select, demo):
+    for command in (select, compare, demo):
         command.add_argument("--seed", type=int, default=0, help="seed of everything (0)")
         command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    compare.add_argument("--jobs", type=int, default=1, help="networks trained at a time (1)")
+    for command in (select, demo):
         command.add_argument(
             "--jobs", type=int, default=-1, help="threads of the selection (-1: all)"
         )
+    for command in (select, compare, demo):
         command.add_argument("--quiet", action="store_true", help="no progress bars")
     return parser
 
@@ -168,6 +209,50 @@ def _select(args: argparse.Namespace) -> None:
     print("Picked images are not a random sample: never use them as a test set.")
 
 
+def _compare(args: argparse.Namespace) -> None:
+    from skxssr import MAEEmbedder
+    from skxssr.compare_folders import compare_folders
+    from skxssr.demo import demo_embedder, demo_segmenter
+
+    pools, draws, steps = (2, 2, 100) if args.fast else (5, 5, 400)
+    verbose = 0 if args.quiet else 1
+    common = {"random_state": args.seed, "device": args.device}
+    if args.embedder is not None:
+        embedder = MAEEmbedder.load(args.embedder).set_params(device=args.device, verbose=verbose)
+    elif args.fast:
+        embedder = demo_embedder(verbose=verbose, **common)
+    else:  # that of skxssr select
+        embedder = MAEEmbedder(verbose=verbose, **common)
+    segmenter = demo_segmenter(device=args.device).set_params(
+        image_size=args.image_size, steps=steps if args.steps is None else args.steps
+    )
+    result = compare_folders(
+        args.source,
+        args.target,
+        args.masks,
+        args.out,
+        embedder=embedder,
+        segmenter=segmenter,
+        budgets=args.budget,
+        source_masks=args.source_masks,
+        n_pools=pools if args.pools is None else args.pools,
+        n_random=draws if args.draws is None else args.draws,
+        group_pattern=args.group_pattern,
+        minutes_per_label=args.minutes_per_label,
+        refit=args.embedder is None,
+        n_jobs=args.jobs,
+        random_state=args.seed,
+        verbose=verbose,
+        tell=lambda text: print(f"{text}\n", flush=True),
+    )
+    print(f"{result.text}\n")
+    print(f"Every network is in {args.out / 'runs.jsonl'}, the tables in", end=" ")
+    print(f"{args.out / 'summary.json'}; look at {args.out / 'forest.png'} and", end=" ")
+    print(f"{args.out / 'efficiency.png'}.")
+    if args.fast:
+        print("This was a first look: small networks, few pools. Without --fast it counts.")
+
+
 def _demo(args: argparse.Namespace) -> None:
     from skxssr.demo import run_demo
 
@@ -190,7 +275,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # before torch loads: threads that spin while they wait slow everything down on a shared machine
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
-        {"split": _split, "select": _select, "demo": _demo}[args.command](args)
+        commands = {"split": _split, "select": _select, "compare": _compare, "demo": _demo}
+        commands[args.command](args)
     except KeyboardInterrupt as interrupt:
         hint = "; ".join([str(interrupt), *getattr(interrupt, "__notes__", [])]).strip("; ")
         print(f"skxssr: stopped. {hint}".rstrip(), file=sys.stderr)

@@ -173,19 +173,7 @@ def select_from_folders(
 
     reused = False
     if refit:
-        fingerprint = {
-            "embedder": type(embedder).__name__,
-            "parameters": _fingerprint_parameters(embedder),
-            "images": [
-                [path.relative_to(source).as_posix(), hashes[path]] for path in source_files
-            ],
-        }
-        saved = out / "embedder"
-        if read_json(saved / _FINGERPRINT) == fingerprint:
-            embedder = type(embedder).load(saved)
-            reused = True
-        else:
-            embedder = _fit_resumably(embedder, source_files, saved, fingerprint)
+        embedder, reused = fit_or_reuse(embedder, source, source_files, hashes, out / "embedder")
     picked = embed_and_select(
         embedder,
         selector,
@@ -223,7 +211,7 @@ def select_from_folders(
         "coverage": picked.selection.coverage.tolist(),
         "embedder": {
             "class": type(embedder).__name__,
-            "parameters": _fingerprint_parameters(embedder),
+            "parameters": training_parameters(embedder),
             "weights_sha256": getattr(embedder, "weights_sha256_", None),
             "fitted_here": refit,
             "reused": reused,
@@ -255,6 +243,20 @@ def select_from_folders(
     return result
 
 
+def fit_or_reuse(
+    embedder: Any, source: Path, files: list[Path], hashes: dict[Path, str], saved: Path
+) -> tuple[Any, bool]:
+    """A clone fitted on `files` and saved, or read back; and whether it was read back."""
+    fingerprint = {
+        "embedder": type(embedder).__name__,
+        "parameters": training_parameters(embedder),
+        "images": [[path.relative_to(source).as_posix(), hashes[path]] for path in files],
+    }
+    if read_json(saved / _FINGERPRINT) == fingerprint:
+        return type(embedder).load(saved), True
+    return _fit_resumably(embedder, files, saved, fingerprint), False
+
+
 def _fit_resumably(
     embedder: Any, files: list[Path], saved: Path, fingerprint: dict[str, Any]
 ) -> Any:
@@ -278,7 +280,7 @@ def _fit_resumably(
 _NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "devices"}
 
 
-def _fingerprint_parameters(embedder: Any) -> dict[str, Any]:
+def training_parameters(embedder: Any) -> dict[str, Any]:
     parameters = embedder.get_params(deep=False)
     return {
         name: value if isinstance(value, bool | int | float | str | None) else repr(value)

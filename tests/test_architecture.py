@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "_request": {"_quota"},
     "_kernels": set(),
     "neighbors": {"_kernels", "_threads"},
-    "metrics": {"_kernels", "_threads", "_request"},
+    "metrics": {"_kernels", "_threads", "_request", "_preprocess"},
     "base": HELPERS,
     "selection": HELPERS | {"_kernels", "neighbors", "metrics", "base"},
     "testing": set(),
@@ -56,6 +56,8 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["demo"] = HELPERS | {"io", "datasets", "embedding", "segmentation", "selection"}
 MAY_IMPORT["demo"] |= {"base", "pipeline", "report"}
+MAY_IMPORT["compare_folders"] = HELPERS | {"io", "base", "selection", "holdout", "folders"}
+MAY_IMPORT["compare_folders"] |= {"evaluation", "report"}
 MAY_IMPORT["cli"] = set(MAY_IMPORT) - {"_torch", "_kernels"}
 
 TORCH_FAMILY = {

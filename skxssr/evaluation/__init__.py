@@ -11,6 +11,7 @@ from skxssr.evaluation.predictors import (
 from skxssr.evaluation.scores import Scores, score_images, subgroup_table
 from skxssr.evaluation.summary import Summary, summarize
 from skxssr.evaluation.task import Pool, Task, fold_pools, random_pools
+from skxssr.evaluation.verdict import Verdict, label_free_verdict, verdict_errors
 
 __all__ = [
     "Comparison",
@@ -18,9 +19,11 @@ __all__ = [
     "Scores",
     "Summary",
     "Task",
+    "Verdict",
     "compare_selectors",
     "fold_pools",
     "label_free_quantities",
+    "label_free_verdict",
     "load_comparison",
     "plot_forest",
     "plot_label_efficiency",
@@ -31,4 +34,5 @@ __all__ = [
     "score_images",
     "subgroup_table",
     "summarize",
+    "verdict_errors",
 ]
