@@ -10,6 +10,7 @@ from skxssr.evaluation import (
     proxy_agreement,
     rank_correlations,
     summarize,
+    verdict_errors,
 )
 from skxssr.report import format_table
 
@@ -51,7 +52,32 @@ def tables(name: str, comparison: Comparison) -> str:
                 f"of picks in {row['n_pools']} pools."
                 for row in proxy_agreement(runs, proxy=proxy, segmenter=real)
             ]
+    parts += ["How often the label-free verdict was wrong, all selectors together:", verdicts(runs)]
     return "\n\n".join(parts) + "\n"
+
+
+def verdicts(runs: Sequence[dict[str, Any]]) -> str:
+    """Error rates of "choosing may pay" at some thresholds, beside those of not looking."""
+    rows = verdict_errors(
+        runs, threshold=(0.05, 0.1, 0.2), by=("block", "embedder", "segmenter", "budget")
+    )
+    shown = [
+        {
+            "block": row["block"],
+            "embedder": row["embedder"],
+            "segmenter": row["segmenter"],
+            "labels": str(row["budget"]),
+            "gain asked for": f"{row['threshold']:.0%}",
+            "verdicts": str(row["n"]),
+            "false alarms": str(row["false_alarms"]),
+            "misses": str(row["misses"]),
+            "wrong": f"{row['error_rate']:.2f}",
+            "wrong if always": f"{row['always']:.2f}",
+            "wrong if never": f"{row['never']:.2f}",
+        }
+        for row in rows
+    ]
+    return format_table(shown)
 
 
 def goals(comparisons: Sequence[Comparison]) -> str:

@@ -191,7 +191,7 @@ def compare_selectors(
             "task": task.name,
             "target": digest(task.ids),
             "segmenters": {
-                name: plain_parameters(segmenter.get_params(deep=False))
+                name: _deciding(plain_parameters(segmenter.get_params(deep=False)))
                 for name, segmenter in segmenters.items()
             },
             "n_seeds": n_seeds,
@@ -267,6 +267,12 @@ def _file_pool(store: Store, number: int, units: list[str], rows: str) -> None:
             f"out holds another comparison: its pool {number} has other rows. Make the pools with "
             "the same random_state, or give another file."
         )
+
+
+def _deciding(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Without those that only say where and how loudly to run."""
+    elsewhere = ("device", "devices", "verbose", "checkpoint_dir")
+    return {name: value for name, value in parameters.items() if name not in elsewhere}
 
 
 def _check_names(parameter: str, given: Sequence[str], known: Sequence[str]) -> None:
