@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 
 from skxssr._preprocess import fit_scale_and_pca
 from skxssr.metrics.coverage import coverage_loss
+from skxssr.metrics.domain_gap import mean_distance
 from skxssr.neighbors import kneighbors
 
 __all__ = ["label_free_quantities", "rank_correlations"]
@@ -92,7 +92,7 @@ def label_free_quantities(X: Any, selected: Any, *, source: Any = None) -> dict[
 
 def _energy_distance(a: np.ndarray, b: np.ndarray) -> float:
     """2 E|a - b| - E|a - a'|; the third term, the pool's own, is constant and left out."""
-    return float(2 * cdist(a, b).mean() - cdist(a, a).mean())
+    return 2 * mean_distance(a, b) - mean_distance(a, a)
 
 
 def rank_correlations(

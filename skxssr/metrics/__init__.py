@@ -1,9 +1,10 @@
-"""Measures as pure functions: coverage without labels, overlap and distance with.
+"""Measures as pure functions: coverage and domain gap without labels, overlap and distance with.
 
-Imports `_kernels`.
+Imports `_kernels` and `_preprocess`.
 """
 
 from skxssr.metrics.coverage import coverage_loss
+from skxssr.metrics.domain_gap import DomainGap, domain_gap
 from skxssr.metrics.segmentation import dice, iou
 from skxssr.metrics.surface import (
     average_surface_distance,
@@ -12,9 +13,11 @@ from skxssr.metrics.surface import (
 )
 
 __all__ = [
+    "DomainGap",
     "average_surface_distance",
     "coverage_loss",
     "dice",
+    "domain_gap",
     "hausdorff95",
     "iou",
     "normalized_surface_distance",
