@@ -55,6 +55,7 @@ def sides(name: str, data: Path) -> tuple[Any, Any, np.ndarray]:
             masks=[mask for part in parts for mask in part.masks],
             ids=[name for part in parts for name in part.ids],
             groups=np.concatenate([part.groups for part in parts]),
+            sites=np.concatenate([np.full(len(part.ids), part.site) for part in parts]),
         )
         return sets.DU, target, np.arange(len(target.images))
     sets = load_chest_xray(data / "cxr")
@@ -98,6 +99,14 @@ def rival_arms() -> dict[str, Any]:
 def ablation_arms() -> dict[str, Any]:
     """Each term removed in turn, for both forms."""
     return forms(*(name for name in XSSR_FORMS if "without" in name), "XSSR", "XSSR as described")
+
+
+def structured_arms() -> dict[str, Any]:
+    """Baselines that look at patients, slices and sites, and at no image."""
+    return {
+        "fixed-interval slices": skxssr.FixedIntervalSelector(),
+        "random by site": skxssr.StratifiedRandomSelector(),
+    }
 
 
 def dev_arms() -> dict[str, Any]:
@@ -191,6 +200,7 @@ class Cell:
             pools[:n_pools],
             ids,
             groups if self.pools == "folds" else None,
+            sites=target.get("sites"),
         )
         return task, kept
 
@@ -223,5 +233,11 @@ CELLS: dict[str, Cell] = {
     "cxr_reverse": Cell("cxr", "reverse", "test", 15, (10,)),
     # patients, five folds
     "lgg_HT": Cell("lgg", "lgg HT", "folds", 5, (14,), n_seeds=5, n_random=3),
+    "lgg_structured": Cell(
+        *("lgg", "lgg pooled", "folds", 5, (25,), structured_arms),
+        n_seeds=5,
+        n_random=3,
+        file="lgg_pooled",
+    ),
     "lgg_pooled": Cell("lgg", "lgg pooled", "folds", 5, (25,), n_seeds=5, n_random=3),
 }

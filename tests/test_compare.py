@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skxssr import CoreSetSelector, RandomSelector, XSSRSelector
+from skxssr import CoreSetSelector, RandomSelector, StratifiedRandomSelector, XSSRSelector
 from skxssr.evaluation import (
     Task,
     compare_selectors,
@@ -235,6 +235,19 @@ def test_patients_are_units_and_quotas(images):
     pred, truth = model.predict(task.images.subset(of_first)), images[of_first] > 0.5
     expected = 2 * (truth & pred).sum() / (truth.sum() + pred.sum())
     assert r["dice"][0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_strata_are_sites(images):
+    sites = np.repeat(["a", "b"], [45, 15])
+    task = make_task(images, groups=np.arange(60) // 3, sites=sites)
+    result = run(task, images, selectors={"by site": StratifiedRandomSelector()}, budgets=[8])
+    arms = [r for r in result.runs if r["selector"] == "by site"]
+    assert len(arms) == 3 * 3
+    for r in arms:
+        share = 8 * (sites[task.pools[r["pool"]].rows] == "a").mean()
+        assert abs((sites[r["rows"]] == "a").sum() - share) < 1
+    with pytest.raises(ValueError, match="60 target images but 3 sites"):
+        make_task(images, sites=["a", "b", "c"])
 
 
 def test_embedders_are_fitted_and_taken_in_turn(images):

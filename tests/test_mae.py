@@ -159,6 +159,10 @@ def test_pooling(fitted):
     tokens = fitted.module_.encode(squares)
     torch.testing.assert_close(fitted.module_.embed(squares, "mean"), tokens[:, 1:].mean(1))
     torch.testing.assert_close(fitted.module_.embed(squares, "cls"), tokens[:, 0])
+    both = torch.cat([tokens[:, 1:].mean(1), tokens[:, 1:].max(1).values], 1)
+    torch.testing.assert_close(fitted.module_.embed(squares, "mean+max"), both)
+    wide = MAEEmbedder(**TINY | {"pooling": "mean+max"}).fit(films())
+    assert wide.transform(films()).shape[1] == wide.n_features_out_ == 48
 
 
 @pytest.mark.parametrize("kind", ["gray 8 bit", "gray 16 bit", "colour"])

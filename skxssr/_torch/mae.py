@@ -99,9 +99,13 @@ class MaskedAutoencoder(nn.Module):
         return self.norm(self.blocks(torch.cat([cls, tokens], dim=1)))
 
     def embed(self, images: torch.Tensor, pooling: str) -> torch.Tensor:
-        """Embeddings (B, D) from all patches."""
+        """Embeddings (B, D), or (B, 2 D) for "mean+max", from all patches."""
         tokens = self.encode(images)
-        return tokens[:, 0] if pooling == "cls" else tokens[:, 1:].mean(dim=1)
+        if pooling == "cls":
+            return tokens[:, 0]
+        patches = tokens[:, 1:]
+        mean = patches.mean(dim=1)
+        return mean if pooling == "mean" else torch.cat([mean, patches.amax(dim=1)], dim=1)
 
     def reconstruct(self, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """(B, 3, C, S, S): the images, with hidden patches gray, with hidden patches guessed.

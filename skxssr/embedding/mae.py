@@ -72,8 +72,10 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         Transformer blocks of the decoder.
     mask_ratio : float, default=0.75
         Share of the patches hidden in training, in (0, 1); the paper's best.
-    pooling : {"mean", "cls"}, default="mean"
-        Mean of the patch tokens, or the class token, which no loss trains directly.
+    pooling : {"mean", "mean+max", "cls"}, default="mean"
+        Mean of the patch tokens; mean and maximum side by side, twice as many features, in which
+        something small leaves a trace that a mean washes out; or the class token, which no loss
+        trains directly.
     augment : bool, default=True
         Train on random crops of 50 to 100% of the image's area, the paper's only augmentation
         (there 20 to 100%). No mirroring: which side the heart is on is worth knowing.
@@ -114,7 +116,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         1, or 3 if an image had colour (of 16 evenly spaced ones). Gray images given to a colour
         model are repeated, colour images given to a gray model become luma.
     n_features_out_ : int
-        `embed_dim`.
+        `embed_dim`, or twice that.
     loss_curve_ : ndarray of shape (n_steps,)
         The loss of each step; 1 is what guessing each patch's mean gives.
     seed_ : int
@@ -223,7 +225,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         "decoder_dim": [Interval(Integral, 4, None, closed="left")],
         "decoder_depth": [Interval(Integral, 1, None, closed="left")],
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
-        "pooling": [StrOptions({"mean", "cls"})],
+        "pooling": [StrOptions({"mean", "mean+max", "cls"})],
         "augment": ["boolean"],
         "steps": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -274,7 +276,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
 
         Returns
         -------
-        ndarray of shape (n, embed_dim), float32
+        ndarray of shape (n, n_features_out_), float32
             C-contiguous. Does not depend on `batch_size` beyond rounding.
         """
         return self._apply(images, lambda squares: self.module_.embed(squares, self.pooling))
@@ -332,7 +334,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
     def _set_fitted(self, module: Any, channels: int, seed: int, losses: np.ndarray) -> None:
         self.module_ = module
         self.n_channels_ = channels
-        self.n_features_out_ = self.embed_dim
+        self.n_features_out_ = self.embed_dim * (2 if self.pooling == "mean+max" else 1)
         self.seed_ = seed
         self.loss_curve_ = losses
         self.weights_sha256_ = self._backend("weights").digest(module)

@@ -101,7 +101,8 @@ def compare_selectors(
         Source, target and pools.
     selectors : mapping of str to BaseSelector
         Those whose parameter `random_state` is None draw `n_random` times a pool, the others once.
-        ``"random"`` is added if it is missing.
+        ``"random"`` is added if it is missing. `skxssr.StratifiedRandomSelector` gets the sites of
+        the task as groups, all others its patients.
     embedders : mapping of str to transformer, pair of arrays, or list of these
         A transformer of images, fitted here on the source if it is not yet; or the embeddings of
         all source and all target images. Of a list pool i takes item ``i % len(list)``: the way to

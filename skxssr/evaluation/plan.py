@@ -19,6 +19,7 @@ from skxssr._record import plain_parameters
 from skxssr.evaluation.predictors import label_free_quantities
 from skxssr.evaluation.store import Store
 from skxssr.evaluation.task import Pool, Task
+from skxssr.selection import StratifiedRandomSelector
 
 BLOCKS = ("picks", "finetune", "joint")
 
@@ -88,8 +89,10 @@ def pick_all(
     cells = [(number, name) for number in range(len(task.pools)) for name in embedders]
     for number, embedder in progress(cells, "selecting", verbose=verbose):
         pool = task.pools[number]
-        groups = None if task.groups is None else task.groups[pool.rows]
         for name, selector in selectors.items():
+            by_site = isinstance(selector, StratifiedRandomSelector) and task.sites is not None
+            groups = task.sites if by_site else task.groups
+            groups = None if groups is None else groups[pool.rows]
             seeded = selector.get_params(deep=False).get("random_state", 0) is None
             for draw in range(n_random if seeded else 1):
                 for budget in budgets:
@@ -106,7 +109,7 @@ def pick_all(
                         target[pool.rows],
                         budget,
                         groups=groups,
-                        max_per_group=max_per_group,
+                        max_per_group=None if by_site else max_per_group,
                         return_selection=True,
                     )
                     rows = pool.rows[selection.indices]

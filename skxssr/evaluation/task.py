@@ -48,12 +48,14 @@ class Task:
         of patients.
     spacing : tuple of float, optional
         Height and width of a pixel in mm, for distances between surfaces.
+    sites : array-like of shape (n_target,), optional
+        Hospital of each target image: the strata of `skxssr.StratifiedRandomSelector`.
 
     Raises
     ------
     ValueError
-        Numbers of images, masks, ids and groups differ; a pool shares a row, or a patient, with
-        its test set.
+        Numbers of images, masks, ids, groups and sites differ; a pool shares a row, or a patient,
+        with its test set.
 
     Examples
     --------
@@ -75,6 +77,7 @@ class Task:
     ids: Sequence[str] = ()
     groups: Any = None
     spacing: tuple[float, float] | None = field(default=None, kw_only=True)
+    sites: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         assign = object.__setattr__
@@ -84,11 +87,11 @@ class Task:
             assign(self, name, Masks(getattr(self, name)))
         n = len(self.images)
         assign(self, "ids", [str(i) for i in (self.ids if len(self.ids) else range(n))])
-        if self.groups is not None:
-            assign(self, "groups", np.asarray(self.groups))
         lengths = {"masks": len(self.masks), "ids": len(self.ids)}
-        if self.groups is not None:
-            lengths["groups"] = len(self.groups)
+        for name in ("groups", "sites"):
+            if getattr(self, name) is not None:
+                assign(self, name, np.asarray(getattr(self, name)))
+                lengths[name] = len(getattr(self, name))
         for name, length in lengths.items():
             if length != n:
                 raise ValueError(f"The task has {n} target images but {length} {name}.")
