@@ -200,15 +200,19 @@ def table(runs: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def commit() -> str:
-    """The commit of the code, marked if the tree differs from it."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        check=False,
+    """The commit of the code, marked if the code differs from it; results may have come since."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=HERE.parent, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    changed = git(
+        "status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results"
     )
-    return described.stdout.strip() or "unknown"
+    name = git("describe", "--always", "--abbrev=12")
+    return (f"{name}-dirty" if changed else name) or "unknown"
 
 
 def machine(device: str) -> str:

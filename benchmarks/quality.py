@@ -29,6 +29,7 @@ from quality_tables import goals, tables
 from skxssr.evaluation import compare_selectors, load_comparison
 
 HERE = Path(__file__).parent
+COMMIT = commit()  # before the log of openings is written to
 COMMAND = "python benchmarks/quality.py"
 
 
@@ -66,7 +67,7 @@ def run(name: str, cell: Cell, args: argparse.Namespace) -> None:
     out = file_of(name)
     task, kept = cell.make_task(args.data, args.pools)
     if cell.opens_test_films:
-        line = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%MZ} quality.py {name} {commit()}"
+        line = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%MZ} quality.py {name} {COMMIT}"
         with (HERE / "results" / "test_split.log").open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
     embedders: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -84,7 +85,7 @@ def run(name: str, cell: Cell, args: argparse.Namespace) -> None:
         n_random=cell.n_random,
         n_seeds=cell.n_seeds,
         finetune=cell.finetune,
-        provenance={"commit": commit(), "machine": machine("auto")},
+        provenance={"commit": COMMIT, "machine": machine("auto")},
         out=out,
         n_jobs=args.jobs,
         n_threads=args.threads,

@@ -92,8 +92,8 @@ def compare_selectors(
     """Let selectors pick, train a network on each selection, and score it: everything crossed.
 
     Every selector gets the same pool, patients, quotas, recipe and training seeds; a random draw is
-    always among them. Sets of picks that are equal are trained on once. All arms of a pool are done
-    before the next pool, so that a comparison that was stopped is still paired.
+    always among them. Sets of picks that are equal are trained on once. All arms of a pool and
+    seed are done before the next, so that a comparison that was stopped is still paired.
 
     Parameters
     ----------

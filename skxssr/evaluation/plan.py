@@ -144,12 +144,12 @@ def all_jobs(
     n_source_models: int,
     finetune: Mapping[str, Any],
 ) -> Iterator[Job]:
-    """Every network, each once, all of a pool before the next."""
+    """Every network, each once: a seed, a pool, and all arms of it before the next."""
     chosen: dict[int, dict[str, np.ndarray]] = {number: {} for number in range(len(task.pools))}
     for line in picks:
         chosen[line["pool"]][line["digest"]] = np.sort(np.asarray(line["rows"]))
-    for number, pool in enumerate(task.pools):
-        for repeat in range(n_seeds):
+    for repeat in range(n_seeds):  # a run that is stopped has every pool, with fewer seeds
+        for number, pool in enumerate(task.pools):
             seed = number * n_seeds + repeat
             for segmenter in segmenters:
                 shared = {"pool": number, "segmenter": segmenter, "seed": seed}
