@@ -27,6 +27,7 @@ from quality_cells import CELLS, MAE, Cell, make_embedder, sides
 from quality_tables import goals, tables
 
 from skxssr.evaluation import compare_selectors, load_comparison
+from skxssr.metrics import domain_gap
 
 HERE = Path(__file__).parent
 COMMIT = commit()  # before the log of openings is written to
@@ -74,6 +75,13 @@ def run(name: str, cell: Cell, args: argparse.Namespace) -> None:
     for kind, n in cell.embedders.items():
         pairs = [embed(kind, seed, cell, args) for seed in range(n)]
         embedders[kind] = [(source, target[kept]) for source, target in pairs]
+    # how well the sites are told apart, before anything is trained
+    site_auc = {
+        kind: round(
+            float(np.mean([domain_gap(*pair, groups=task.groups).auc for pair in pairs])), 3
+        )
+        for kind, pairs in embedders.items()
+    }
     compare_selectors(
         task,
         cell.selectors(),
@@ -85,7 +93,7 @@ def run(name: str, cell: Cell, args: argparse.Namespace) -> None:
         n_random=cell.n_random,
         n_seeds=cell.n_seeds,
         finetune=cell.finetune,
-        provenance={"commit": COMMIT, "machine": machine("auto")},
+        provenance={"commit": COMMIT, "machine": machine("auto"), "site_auc": site_auc},
         out=out,
         n_jobs=args.jobs,
         n_threads=args.threads,

@@ -130,6 +130,11 @@ def goals(comparisons: Sequence[Comparison]) -> str:
 def sources(comparison: Comparison) -> str:
     """Which code made the runs, and where."""
     made = [f"commit {line['commit']} on {line['machine']}" for line in comparison.sessions]
+    for line in comparison.sessions:
+        made += [
+            f"sites told apart by {kind} with an AUC of {auc:.2f}"
+            for kind, auc in line.get("site_auc", {}).items()
+        ]
     minutes = sum(run["seconds"] for run in _networks(comparison)) / 60
     return (
         f"{len(_networks(comparison))} networks, {minutes:.0f} minutes of training; "
