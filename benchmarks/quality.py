@@ -77,9 +77,7 @@ def run(name: str, cell: Cell, args: argparse.Namespace) -> None:
         embedders[kind] = [(source, target[kept]) for source, target in pairs]
     # how well the sites are told apart, before anything is trained
     site_auc = {
-        kind: round(
-            float(np.mean([domain_gap(*pair, groups=task.groups).auc for pair in pairs])), 3
-        )
+        kind: [round(domain_gap(*pair, groups=task.groups).auc, 3) for pair in pairs]
         for kind, pairs in embedders.items()
     }
     compare_selectors(

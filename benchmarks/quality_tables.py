@@ -132,8 +132,8 @@ def sources(comparison: Comparison) -> str:
     made = [f"commit {line['commit']} on {line['machine']}" for line in comparison.sessions]
     for line in comparison.sessions:
         made += [
-            f"sites told apart by {kind} with an AUC of {auc:.2f}"
-            for kind, auc in line.get("site_auc", {}).items()
+            f"sites told apart by {kind} with an AUC of {', '.join(map(str, aucs))}"
+            for kind, aucs in line.get("site_auc", {}).items()
         ]
     minutes = sum(run["seconds"] for run in _networks(comparison)) / 60
     return (
