@@ -130,9 +130,11 @@ def main() -> None:
     wanted = names(args.task) or [name for name in CELLS if "dev" not in name]
     paths = [path for path in dict.fromkeys(map(file_of, wanted)) if path.exists()]
     results = {path.stem: load_comparison(path) for path in paths}
-    texts = [tables(name, result) for name, result in results.items()]
+    results = {name: result for name, result in results.items() if result.runs}
     if args.task == "goals":
-        texts = [goals(list(results.values()))]
+        texts = [goals(list(results.values()))] if results else []
+    else:
+        texts = [tables(name, result) for name, result in results.items()]
     print("\n".join(texts))
     if args.page:
         title = f"# Results: {args.task}\n\nWritten by `{COMMAND} --task {args.task} --page`.\n"

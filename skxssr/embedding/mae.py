@@ -276,8 +276,9 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
 
         Returns
         -------
-        ndarray of shape (n, n_features_out_), float32
-            C-contiguous. Does not depend on `batch_size` beyond rounding.
+        ndarray of shape (n, n_features), float32
+            C-contiguous, ``n_features_out_`` features. Does not depend on `batch_size` beyond
+            rounding.
         """
         return self._apply(images, lambda squares: self.module_.embed(squares, self.pooling))
 

@@ -9,16 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import pairwise_distances_argmin_min, roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.metrics import pairwise_distances_argmin_min
 
 from skxssr._preprocess import evenly_spaced, fit_scale_and_pca
-from skxssr._request import check_groups, check_request
+from skxssr._request import check_request
 from skxssr.evaluation.cells import PLACE, check_runs
 from skxssr.evaluation.predictors import QUANTITIES
+from skxssr.metrics import domain_gap
 from skxssr.neighbors import kneighbors
 from skxssr.selection.random_draw import by_rounds, random_order
 
@@ -29,7 +26,6 @@ THRESHOLD = 0.1
 _RULE = "mean distance"  # the quantity that decides
 _MAX_ROWS = 2_000  # of the pool and of each site: the measures are means, a sample gives them
 _BEST = 0.05
-_FOLDS = 5
 
 
 class Gain(NamedTuple):
@@ -214,8 +210,9 @@ def judge_picks(
         for i, name in enumerate(("mean distance", "kernel coverage"))
     }
     auc = None
-    if source is not None:
-        auc = _site_auc(np.asarray(prepare(source)), Z, groups, random_state)
+    patients = len(target) if groups is None else len(np.unique(groups))
+    if source is not None and min(len(source), patients) > 1:
+        auc = domain_gap(source, target, groups=groups, random_state=random_state).auc
     may_pay = bool(gains[_RULE].gain >= threshold)
     text = _say(gains[_RULE], may_pay, threshold, auc)
     return Verdict(text, may_pay, len(picks), n_draws, threshold, gains, auc)
@@ -237,32 +234,6 @@ def _gain(picked: float, draws: np.ndarray, sign: int) -> Gain:
 def _relative(ours: float, theirs: float, sign: int) -> float:
     """How much better ours is, as a share of theirs; 0 where there is nothing to gain."""
     return float(sign * (ours - theirs) / theirs) if theirs > 0 else 0.0
-
-
-def _site_auc(source: np.ndarray, target: np.ndarray, groups: Any, seed: int) -> float | None:
-    some = evenly_spaced(len(target), _MAX_ROWS)
-    sides = [source[evenly_spaced(len(source), _MAX_ROWS)], target[some]]
-    which = np.repeat([0, 1], [len(side) for side in sides])
-    patients = None
-    n_folds = min(_FOLDS, *(len(side) for side in sides))
-    folds: Any = StratifiedKFold
-    if groups is not None:
-        numbers = check_groups(groups, len(target))[some]
-        n_folds = min(n_folds, len(np.unique(numbers)))
-        # nobody said which source image is whose: each for itself
-        patients = np.concatenate([numbers.max() + 1 + np.arange(len(sides[0])), numbers])
-        folds = StratifiedGroupKFold
-    if n_folds < 2:
-        return None
-    scores = cross_val_predict(
-        make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
-        np.vstack(sides),
-        which,
-        groups=patients,
-        cv=folds(n_folds, shuffle=True, random_state=seed),
-        method="decision_function",
-    )
-    return float(roc_auc_score(which, scores))
 
 
 def _say(gain: Gain, may_pay: bool, threshold: float, auc: float | None) -> str:

@@ -15,7 +15,7 @@ __all__ = ["error_sheet"]
 _SIDE = 2.1  # inches
 _MOST_ROWS = 30
 # kind of pixel -> colour of its area, and style of its outline for those who cannot tell colours
-_KINDS = {
+_KINDS: dict[str, tuple[str, Any]] = {
     "true positive": ("#2ca02c", "solid"),
     "false positive": ("#e31a1c", "dashed"),
     "false negative": ("#ffd92f", "dotted"),
@@ -108,8 +108,8 @@ def error_sheet(
         _SIDE * (1 + len(columns)) + 0.4, (_SIDE + 0.2) * len(chosen) + 0.7, "error_sheet"
     )
     axes = figure.subplots(len(chosen), 1 + len(columns), squeeze=False)
-    for line, image, caption, *masks in zip(axes, chosen, captions, *columns.values(), strict=True):
-        _draw_line(line, image, [mask > 0 for mask in masks])
+    for line, image, caption, *drawn in zip(axes, chosen, captions, *columns.values(), strict=True):
+        _draw_line(line, image, [mask > 0 for mask in drawn])
         line[0].set_ylabel(caption, fontsize=8)
     for axis, name in zip(axes[0], ["image", *columns], strict=True):
         axis.set_title("\n".join(filter(None, [name, axis.get_title()])), fontsize=8)
