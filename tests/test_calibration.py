@@ -12,7 +12,8 @@ GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def selector(**parameters):
-    return XSSRSelector(**{"preprocess": None, "alphas": GRID, **parameters})
+    plain = {"preprocess": None, "alphas": GRID, "alpha_tolerance": 0.0}
+    return XSSRSelector(**(plain | parameters))
 
 
 @pytest.mark.parametrize("kind", ["mean_distance", "radius", "kernel", "novel_distance"])
