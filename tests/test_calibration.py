@@ -12,8 +12,7 @@ GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def selector(**parameters):
-    plain = {"preprocess": None, "alphas": GRID, "alpha_tolerance": 0.0}
-    return XSSRSelector(**(plain | parameters))
+    return XSSRSelector(**{"preprocess": None, "alphas": GRID, **parameters})
 
 
 @pytest.mark.parametrize("kind", ["mean_distance", "radius", "kernel", "novel_distance"])

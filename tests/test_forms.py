@@ -26,7 +26,7 @@ def twin(X, budget, name, **arguments):
     """The naive run of a form, calibrated where the selector is."""
     parameters = dict(XSSR_FORMS[name])
     parameters["novelty_in"] = parameters.pop("novelty", "score")
-    tolerance = max(parameters.pop("alpha_tolerance", 0.03), 1e-6)
+    tolerance = max(parameters.pop("alpha_tolerance", 0), 1e-6)
     alpha = parameters.pop("alpha", "auto")
     terms = parameters.get("terms", ("novelty", "diversity"))
     if alpha == "auto" and {"novelty", "diversity"} <= {*terms}:
@@ -60,7 +60,7 @@ def test_the_default_picks_what_it_always_picked(seed):
         2: ([141, 5, 153, 35, 101, 168, 99, 150, 46, 87, 91, 114],
             [13, 3, 42, 19, 24, 43, 40, 45, 130, 112, 7, 11]),
     }[seed]  # fmt: skip
-    fitted = XSSRSelector(preprocess=None, alpha_tolerance=0).fit(normal(30, 3, 100 + seed) + 0.5)
+    fitted = XSSRSelector(preprocess=None).fit(normal(30, 3, 100 + seed) + 0.5)
     assert fitted.select(normal(200, 3, seed), 12).tolist() == smooth
     fitted = XSSRSelector(preprocess=None, alpha=0.6).fit(lattice(30, 2, 9, 200 + seed))
     assert fitted.select(lattice(200, 2, 9, seed), 12).tolist() == ties

@@ -6,7 +6,7 @@ from typing import Any
 
 from skxssr.selection.xssr import XSSRSelector
 
-_AS_DESCRIBED = {"density": "typicality", "composite": "additive", "alpha_tolerance": 0.0}
+_AS_DESCRIBED = {"density": "typicality", "composite": "additive"}
 
 XSSR_FORMS: Mapping[str, dict[str, Any]] = MappingProxyType(
     {
@@ -29,7 +29,7 @@ XSSR_FORMS: Mapping[str, dict[str, Any]] = MappingProxyType(
         "typicality, geometric": {"density": "typicality"},
         "novelty as demand weight": {"novelty": "demand"},
         "source as covered": {"source_weight": 1.0},
-        "alpha of the lowest loss": {"alpha_tolerance": 0.0},
+        "alpha within 3 percent": {"alpha_tolerance": 0.03},
         "calibrated by novel distance": {"calibration": "novel_distance"},
     }
 )
@@ -77,7 +77,7 @@ def make_form(name: str, **overrides: Any) -> XSSRSelector:
     --------
     >>> from skxssr.selection import make_form
     >>> make_form("XSSR as described", n_jobs=2)
-    XSSRSelector(alpha_tolerance=0.0, composite='additive', density='typicality', n_jobs=2)
+    XSSRSelector(composite='additive', density='typicality', n_jobs=2)
     """
     if name not in XSSR_FORMS:
         raise ValueError(f"name must be one of {list(XSSR_FORMS)}. Got {name!r} instead.")

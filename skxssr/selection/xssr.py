@@ -28,16 +28,14 @@ class XSSRSelector(BaseSelector):
     ----------
     alpha : "auto" or float in [0, 1], default="auto"
         0 is diversity alone, 1 novelty alone, each gated by density. "auto" runs the greedy
-        selection for every value of `alphas` and keeps the smallest one whose coverage loss is
-        near the lowest.
+        selection for every value of `alphas` and keeps the one with the lowest coverage loss.
         Without a source there is no novelty: "auto" is 0, and a number above 0 warns.
     alphas : tuple of float, default=(0.0, 0.1, ..., 1.0)
         The grid for "auto".
-    alpha_tolerance : float, default=0.03
-        "auto" takes the smallest alpha whose loss is within this share of the lowest: novelty has
-        a say only if coverage gains by it. On real films the whole curve lay within 3 percent and
-        its minimum followed noise (documentation, page "What the study decided"). 0 is the plain
-        minimum; losses within 1e-6 of the lowest are ties in any case.
+    alpha_tolerance : float, default=0.0
+        "auto" takes the smallest alpha whose loss is within this share of the lowest, as in 0.03
+        for 3 percent. Where the whole curve is that flat its minimum follows noise. Losses within
+        1e-6 of the lowest are ties in any case.
     calibration : {"mean_distance", "radius", "kernel", "novel_distance"}, \
             default="mean_distance"
         Coverage loss to minimise, see `skxssr.metrics.coverage_loss`. The mean distance is not
@@ -156,7 +154,7 @@ class XSSRSelector(BaseSelector):
         *,
         alpha: str | float = "auto",
         alphas: Any = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-        alpha_tolerance: float = 0.03,
+        alpha_tolerance: float = 0.0,
         calibration: str = "mean_distance",
         terms: Any = TERMS,
         composite: str = "geometric",
