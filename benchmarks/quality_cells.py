@@ -93,7 +93,7 @@ def main_arms() -> dict[str, Any]:
 
 
 def confirming_arms() -> dict[str, Any]:
-    """The same, and the form that the development cell would have preferred after all."""
+    """The same, and the form that the proxy of the development cell preferred."""
     return {**main_arms(), **forms("alpha within 3 percent")}
 
 
