@@ -42,8 +42,8 @@ protocol says what a cell is. Dice x 100, intervals of 95%. Only "p=" is correct
 comparisons, within the primary ones. "XSSR" is the default, "XSSR as described" the literal
 reading of the paper; neither may be credited with the figures of the other. Chest films: NLM
 Montgomery County and Shenzhen sets (Jaeger et al. 2014, Candemir et al. 2014; Shenzhen masks by
-Stirenko et al.). Brain MRI: TCGA-LGG with masks by Buda et al. 2019; its slices were kept by their masks, so
-everything there is conditional on a lesion being present."""
+Stirenko et al.). Brain MRI: TCGA-LGG with masks by Buda et al. 2019; its slices were kept by their
+masks, so everything there is conditional on a lesion being present."""
 COMMAND = "python benchmarks/quality.py"
 
 
