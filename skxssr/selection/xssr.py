@@ -34,8 +34,9 @@ class XSSRSelector(BaseSelector):
         The grid for "auto".
     alpha_tolerance : float, default=0.0
         "auto" takes the smallest alpha whose loss is within this share of the lowest, as in 0.03
-        for 3 percent. Where the whole curve is that flat its minimum follows noise. Losses within
-        1e-6 of the lowest are ties in any case.
+        for 3 percent. Where the whole curve is that flat its minimum follows noise, as on the
+        films of the study (documentation, page "What the study decided"). Losses within 1e-6 of
+        the lowest are ties in any case.
     calibration : {"mean_distance", "radius", "kernel", "novel_distance"}, \
             default="mean_distance"
         Coverage loss to minimise, see `skxssr.metrics.coverage_loss`. The mean distance is not
