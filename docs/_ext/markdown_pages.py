@@ -31,7 +31,8 @@ def table(lines: list[str]) -> list[str]:
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
     out = ["", ".. list-table::", "   :header-rows: 1", ""]
     for row in [rows[0], *rows[2:]]:
-        out += [f"   {'* -' if i == 0 else '  -'} {inline(cell)}" for i, cell in enumerate(row)]
+        cells = ["\\-" if cell == "-" else inline(cell) for cell in row]  # or it is a bullet
+        out += [f"   {'* -' if i == 0 else '  -'} {cell}" for i, cell in enumerate(cells)]
     return [*out, ""]
 
 
