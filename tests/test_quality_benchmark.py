@@ -1,5 +1,6 @@
 """The study's script: trains cells, resumes them, and prints its tables without any data."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -123,5 +124,9 @@ def test_pages_are_what_the_committed_results_say(task, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["quality.py", "--task", task, "--page"])
     quality.main()
     page = f"{task}.md"
-    committed = (BENCHMARKS.parent / "docs" / "results" / page).read_text(encoding="utf-8")
-    assert (tmp_path / "docs" / "results" / page).read_text(encoding="utf-8") == committed
+    folders = (BENCHMARKS.parent / "docs" / "results", tmp_path / "docs" / "results")
+    committed, made = ((folder / page).read_text(encoding="utf-8") for folder in folders)
+    number = r"[-+]?\d+\.\d+"
+    assert re.sub(rf" *{number}", "", made) == re.sub(rf" *{number}", "", committed)
+    values = [[float(text) for text in re.findall(number, page)] for page in (made, committed)]
+    np.testing.assert_allclose(*values, atol=0.011)  # another processor rounds otherwise
