@@ -6,7 +6,7 @@
     python benchmarks/quality.py --task goals                       # all tasks together
 
 `--data` is the folder that holds `cxr` and `lgg_mri`; tables alone need no data. A cell is one
-comparison of `skxssr.evaluation.compare_selectors`, defined below in `CELLS`, and one file in
+comparison of `skxssr.evaluation.compare_selectors`, defined in quality_cells.py, and one file in
 results/quality/, which cells on the same pools share; every finished network is a line of it, so
 that a run may be stopped and goes on where it was. Cells whose test set is the 110 Shenzhen test
 films note each opening of them in results/test_split.log.

@@ -1,5 +1,6 @@
 """The tables of the study, from its result files. Needs no data and trains nothing."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ def tables(name: str, comparison: Comparison) -> str:
     parts = [f"## {name}", sources(comparison)]
     for place in dict.fromkeys(_place(row) for row in summary.rows if not row["reference"]):
         parts += [describe(place), format_table(table(summary, place))]
+    parts += [f"Alpha chosen, and in how many pools: {text}." for text in alphas(runs)]
     references = [reference(row) for row in summary.rows if row["reference"]]
     if references:
         parts += ["Without a selection:", format_table(references)]
@@ -54,6 +56,20 @@ def tables(name: str, comparison: Comparison) -> str:
             ]
     parts += ["How often the label-free verdict was wrong, all selectors together:", verdicts(runs)]
     return "\n\n".join(parts) + "\n"
+
+
+def alphas(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """What calibration chose, for every selector that calibrates."""
+    chosen: dict[tuple[str, str, int], dict[int, float]] = {}
+    for run in runs:
+        if run.get("parameters", {}).get("alpha") == "auto" and run["alpha"] is not None:
+            cell = (run["selector"], run["embedder"], run["budget"])
+            chosen.setdefault(cell, {})[run["pool"]] = round(run["alpha"], 2)
+    return [
+        f"{name} ({embedder}, {budget} labels) "
+        + ", ".join(f"{alpha:g} in {n}" for alpha, n in sorted(Counter(pools.values()).items()))
+        for (name, embedder, budget), pools in chosen.items()
+    ]
 
 
 def verdicts(runs: Sequence[dict[str, Any]]) -> str:

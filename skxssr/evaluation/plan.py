@@ -43,13 +43,17 @@ class Job:
         Under which its line is filed.
     line : dict
         What the line says besides the scores.
-    rows, test : ndarray of int
-        Rows of the target.
+    rows : ndarray of int
+        Rows of the target to train on.
+    pool : Pool
+        Where they come from, and what to score on.
     source : tuple of str, str and int, or None
         Segmenter, name in `SOURCE_MODELS` and number of the network trained on the source from
         which this one starts.
     adapt : bool
         Whether its batch norm is re-estimated on the unlabelled pool.
+    changes : mapping
+        Parameters of the segmenter that differ, to fine-tune.
     """
 
     key: str
@@ -58,7 +62,7 @@ class Job:
     pool: Pool
     source: tuple[str, str, int] | None = None
     adapt: bool = False
-    changes: Mapping[str, Any] = field(default_factory=dict)  # of the segmenter, to fine-tune
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def digest(values: Any) -> str:
