@@ -259,6 +259,10 @@ def _base(path: str | Path) -> Path:
     return path.with_suffix("") if path.suffix in {".json", ".npz"} else path
 
 
+# Parameters that say where and how loudly to run, and nothing of what comes out.
+RUN_ONLY = frozenset({"device", "devices", "checkpoint_dir", "cache_dir", "verbose"})
+
+
 def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """Parameters as JSON can hold them: estimators and the like as their text."""
 

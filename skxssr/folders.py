@@ -16,6 +16,7 @@ from sklearn.base import clone
 
 from skxssr._files import make_writable, read_json, write_text
 from skxssr._provenance import sha256_of_files, versions
+from skxssr._record import RUN_ONLY
 from skxssr._request import check_request
 from skxssr.base import Selection
 from skxssr.exceptions import ImageReadError
@@ -306,16 +307,12 @@ def _fit_resumably(
     return embedder
 
 
-# What changes how training runs or is shown, but not what comes out of it.
-_NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "devices"}
-
-
 def training_parameters(embedder: Any) -> dict[str, Any]:
     parameters = embedder.get_params(deep=False)
     return {
         name: value if isinstance(value, bool | int | float | str | None) else repr(value)
         for name, value in parameters.items()
-        if name not in _NOT_IN_FINGERPRINT
+        if name not in RUN_ONLY
     }
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from skxssr import MAEEmbedder, Selection, XSSRSelector
 from skxssr.datasets import make_phantoms
 from skxssr.exceptions import ImageReadError
-from skxssr.folders import group_by_pattern, select_from_folders
+from skxssr.folders import group_by_pattern, select_from_folders, training_parameters
 from skxssr.holdout import split_folder
 
 N_SOURCE, N_TARGET = 6, 14
@@ -338,3 +338,9 @@ def test_a_pool_without_images_or_a_folder_without_a_split_is_refused(folders, t
             path.unlink()
     with pytest.raises(ValueError, match="every image of .*B is in the test set"):
         select(root, root / "out", test_set=root / "split")
+
+
+def test_where_and_how_to_run_trains_no_encoder_anew(tmp_path):
+    elsewhere = MAEEmbedder(device="cpu", cache_dir=tmp_path, checkpoint_dir=tmp_path, verbose=1)
+    assert training_parameters(elsewhere) == training_parameters(MAEEmbedder())
+    assert training_parameters(MAEEmbedder(steps=7)) != training_parameters(MAEEmbedder())

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from skxssr.datasets import make_phantoms
-from skxssr.evaluation import load_comparison
+from skxssr.evaluation import Task, load_comparison
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY_MAE = {"image_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2}
@@ -111,6 +111,26 @@ def test_unknown_cells_and_missing_data(script, capsys):
     with pytest.raises(SystemExit):
         script("--run", "cxr_dev")
     assert "--run needs --data" in capsys.readouterr().err
+
+
+def test_the_committed_runs_can_be_gone_on_with(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import quality_cells
+
+    from skxssr.evaluation import compare_selectors
+
+    seen = set()
+    for name, cell in quality_cells.CELLS.items():
+        path = BENCHMARKS / "results" / "quality" / f"{cell.file or name}.jsonl"
+        if not path.exists():
+            continue
+        design = load_comparison(path).design
+        blank = [np.zeros((8, 8), dtype=np.uint8)]
+        task = Task(design["task"], blank, blank, blank, blank, [])
+        made = compare_selectors(task, {}, embedders={}, budgets=[], segmenters=cell.segmenters())
+        assert made.design["segmenters"] == design["segmenters"], name
+        seen.add(path.name)
+    assert len(seen) >= 5
 
 
 @pytest.mark.parametrize("task", ["cxr", "lgg", "goals"])

@@ -16,12 +16,13 @@ import safetensors.torch
 import torch
 from sklearn.base import BaseEstimator
 
+from skxssr._record import RUN_ONLY
 from skxssr._version import __version__
 
 __all__ = ["digest", "load_estimator", "save_estimator"]
 
 # how and where a model was trained says nothing about the machine that loads it
-RUN_ONLY = {"device", "devices", "checkpoint_dir", "cache_dir", "verbose", "init_from"}
+_NOT_SAVED = RUN_ONLY | {"init_from"}
 
 Estimator = TypeVar("Estimator", bound=BaseEstimator)
 
@@ -56,7 +57,7 @@ def save_estimator(path: str | os.PathLike, estimator: Any, fitted: dict[str, An
     weights = _bytes(estimator.module_)
     config = {
         "class": type(estimator).__name__,
-        "params": {name: value for name, value in params.items() if name not in RUN_ONLY},
+        "params": {name: value for name, value in params.items() if name not in _NOT_SAVED},
         "fitted": fitted | {"loss_curve_": estimator.loss_curve_},
         "versions": versions(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),

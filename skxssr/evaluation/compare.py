@@ -10,7 +10,7 @@ import numpy as np
 
 from skxssr._optional import import_optional
 from skxssr._provenance import versions
-from skxssr._record import plain_parameters
+from skxssr._record import RUN_ONLY, plain_parameters
 from skxssr.evaluation.plan import (
     ALL_LABELS,
     BLOCKS,
@@ -288,9 +288,7 @@ def _file_pool(store: Store, number: int, units: list[str], rows: str) -> None:
 
 
 def _deciding(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Without those that only say where and how loudly to run."""
-    elsewhere = ("device", "devices", "verbose", "checkpoint_dir")
-    return {name: value for name, value in parameters.items() if name not in elsewhere}
+    return {name: value for name, value in parameters.items() if name not in RUN_ONLY}
 
 
 def _check_names(parameter: str, given: Sequence[str], known: Sequence[str]) -> None:
