@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skxssr import MaxHerdingSelector, XSSRSelector
-from skxssr._kernels import blocks, density
+from skxssr import XSSRSelector
+from skxssr._kernels import blocks, density, lazy
 from skxssr._kernels.cover import cover, lower_nearest, reach_of
 from skxssr._kernels.demand import BLOCK, make_demand, near_each_other
 from skxssr._quota import Request
 from skxssr.metrics.coverage import diameter_bound
-from skxssr.selection import _greedy, _ground, _walk
+from skxssr.selection import _ground, _walk
 from tests import naive
 from tests.conftest import DATA, lattice, normal
 
@@ -58,29 +58,53 @@ def after(demand, picks):
 @pytest.mark.parametrize("sampled", [False, True])
 @pytest.mark.parametrize("width", [0.02, 0.2, 2.0])
 @pytest.mark.parametrize("picks", [[], [3], [3, 99, 400, 650, 12]])
-def test_densities_within_reach_and_from_lists_are_the_plain_ones_to_the_bit(
-    X, sampled, width, picks
-):
+def test_densities_within_reach_are_the_plain_ones_to_the_bit(X, sampled, width, picks):
     demand = demand_of(X, sampled=sampled, width=width, weight=np.linspace(0.1, 3, len(X)))
     n = len(X)
     rows = np.arange(n, dtype=np.int32)
     covered, reach = after(demand, picks)
-    plain, reached, listed = np.zeros(n), np.zeros(n), np.zeros(n)
+    plain, reached = np.zeros(n), np.zeros(n)
     density.density_of_rows(demand, rows, 0, n, covered, plain)
     density.density_within_reach(demand, rows, 0, n, covered, reach, reached)
     assert (plain == reached).all()
-    lists = _walk.Lists(demand)
-    lists.raise_floor(*after(demand, picks[:1]))
-    lists.densities(demand, rows, covered, reach, listed)
-    assert (plain == listed).all()
-    lists.raise_floor(covered, reach)  # shortened, they say the same
-    lists.densities(demand, rows, covered, reach, listed)
-    assert (plain == listed).all()
     c32, w32 = _ground.rounded_down(covered)[None], _ground.rounded_up(demand.weight)[None]
     bound = _ground.bounds_of(demand, rows, c32, w32, reach, n_jobs=2)[0]
     assert (bound >= plain).all()
     if demand.precision > 0 and not picks:
         assert (bound <= plain * 1.001 + 1e-30).all()
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("width", [0.02, 0.2, 2.0])
+def test_densities_less_what_a_pick_covers_are_upper_bounds(X, sampled, width):
+    demand = demand_of(X, sampled=sampled, width=width, weight=np.linspace(0.1, 3, len(X)))
+    n, picks = len(X), np.array([3, 99, 650])
+    rows = np.arange(n, dtype=np.int32)
+    n_blocks = len(demand.centers32)
+    shape = (len(picks), n_blocks, BLOCK)
+    change = lazy.Picks(
+        rows=picks,
+        rows32=np.ascontiguousarray(demand.X32[picks].T),
+        blocks=np.tile(np.arange(n_blocks), (len(picks), 1)),
+        before=np.zeros(shape, dtype=np.float32),
+        after=np.zeros(shape, dtype=np.float32),
+    )
+    K, power = np.empty(BLOCK, dtype=np.float32), np.empty(BLOCK, dtype=np.int32)
+    weight32 = _ground.rounded_up(demand.weight)
+    plain, m = [np.zeros(n) for _ in range(4)], len(demand.rows)
+    for t in range(4):
+        covered, _ = after(demand, picks[:t])
+        density.density_of_rows(demand, rows, 0, n, covered, plain[t])
+        for s, values in ((t, change.before), (t - 1, change.after)):
+            if 0 <= s < 3:
+                rounded = _ground.rounded_up if values is change.before else _ground.rounded_down
+                values.reshape(3, -1)[s, :m] = rounded(covered)
+    for s in range(3):
+        for i in range(n):
+            bound = density.covered_by_pick(demand, weight32, i, s, change, plain[s][i], K, power)
+            assert plain[s + 1][i] <= bound <= plain[s][i]
+            if demand.precision > 0 and X.max() < 1e3:
+                assert bound <= plain[s + 1][i] + 2e-3 * plain[s][i] + 1e-25
 
 
 @pytest.mark.parametrize("width", [0.02, 0.3])
@@ -102,10 +126,13 @@ def test_the_nearest_pick_is_found_to_the_bit(X):
     picks = np.random.default_rng(0).permutation(len(X))[:300]
     picks32 = np.ascontiguousarray(demand.X32[picks].T)
     nearest, seen = np.full(len(X), np.inf), np.zeros(len(X), dtype=np.int32)
+    near = np.full(len(X), -1, dtype=np.int32)
     for t in (1, 7, 300):  # what is seen is not looked at again
-        lower_nearest(demand, rows, 0, len(X), picks[:t], picks32, seen, nearest)
-        expected = naive.squared_distances(X, X[picks[:t]]).min(axis=1)
-        np.testing.assert_allclose(nearest, expected, rtol=1e-12, atol=0)
+        lower_nearest(demand, rows, 0, len(X), picks[:t], picks32, seen, nearest, near)
+        expected = naive.squared_distances(X, X[picks[:t]])
+        np.testing.assert_allclose(nearest, expected.min(axis=1), rtol=1e-12, atol=0)
+        found = expected[np.arange(len(X)), near]
+        np.testing.assert_allclose(found, expected.min(axis=1), rtol=1e-12, atol=0)
         plain = np.full(len(X), np.inf)
         for pick in picks[:t]:
             squared = np.zeros(len(X))
@@ -151,10 +178,9 @@ def test_points_near_each_other_are_the_same_points(m):
 @pytest.fixture
 def eager(monkeypatch):
     """Every shortcut from the first pick on, however small the pool."""
-    monkeypatch.setattr(_greedy, "_STAGES", (2, 3, 5))
-    monkeypatch.setattr(_greedy, "_BOUNDS", 3)
-    monkeypatch.setattr(_walk, "_FIRST", 2)
-    monkeypatch.setattr(_walk, "_MOST", 8)
+    monkeypatch.setattr(_walk, "_LAST", 3)
+    monkeypatch.setattr(_walk, "_FIRST", np.array([0, 0, 2, 1]))
+    monkeypatch.setattr(_walk, "_MOST", np.array([0, 0, 8, 4]))
     monkeypatch.setattr(_ground, "ROWS_BLOCK", 5)
 
 
@@ -174,7 +200,7 @@ FORMS = {
 @pytest.mark.parametrize("form", list(FORMS))
 @pytest.mark.parametrize("name", ["normal", "lattice", "duplicates", "all equal", "one column"])
 @pytest.mark.filterwarnings("ignore:All 20 rows are equal")
-def test_both_engines_return_the_same_record(eager, monkeypatch, form, name):
+def test_both_engines_return_the_same_record(eager, form, name):
     X = DATA[name]
     source = normal(12, X.shape[1], 3) * 0.3
     rng = np.random.default_rng(0)
@@ -184,8 +210,6 @@ def test_both_engines_return_the_same_record(eager, monkeypatch, form, name):
         {"labeled": [1, 4], "sample_weight": rng.uniform(0, 2, len(X))},
         {"groups": np.arange(len(X)) // 4, "candidates": np.arange(2, len(X))},
     ]
-    if name == "duplicates":
-        monkeypatch.setattr(_walk, "_ENTRIES", 20)  # lists that are full
     for more in arguments:
         records = [
             XSSRSelector(
@@ -202,15 +226,20 @@ def test_both_engines_return_the_same_record(eager, monkeypatch, form, name):
                 np.testing.assert_array_equal(values, records[0].terms[term])
 
 
-def test_runs_of_several_stages_are_those_of_one(monkeypatch):
-    X = normal(900, 6, 0).astype(np.float32)
-    source = normal(50, 6, 1)
-    selector = XSSRSelector(alphas=(0, 0.5, 1)).fit(source)
-    picks = selector.select(X, 200)
-    herded = MaxHerdingSelector().select(X, 200)
-    monkeypatch.setattr(_greedy, "_STAGES", ())
-    assert selector.select(X, 200).tolist() == picks.tolist()
-    assert MaxHerdingSelector().select(X, 200).tolist() == herded.tolist()
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_hundreds_of_picks_from_clusters_are_those_of_the_full_scan(alpha, monkeypatch):
+    monkeypatch.setattr(_walk, "_LAST", 64)  # picks whose cover is forgotten
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(12, 6)) * 4
+    X = (centers[rng.integers(12, size=1500)] + rng.normal(size=(1500, 6))).astype(np.float32)
+    lazy_run, full_run = (
+        XSSRSelector(alpha=alpha, engine=engine)
+        .fit(X[:80] + 1)
+        .select(X, 300, return_selection=True)
+        for engine in ("lazy", "full")
+    )
+    np.testing.assert_array_equal(lazy_run.indices, full_run.indices)
+    np.testing.assert_array_equal(lazy_run.scores, full_run.scores)
 
 
 def test_the_largest_first_density_is_exact():

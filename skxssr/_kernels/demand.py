@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skxssr._kernels.distances import lower_to_point
+
 BLOCK = 256  # demand points handled together: their distances stay in the first-level cache
 _ROUNDING = 2.0**-24  # of float32
 _SAFE = 1e15  # float32 squares of distances within 1 / _SAFE and _SAFE neither vanish nor overflow
@@ -149,21 +151,27 @@ def _blocks(points32: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def near_each_other(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The same `rows` of `X` in an order in which every block of them is a small region.
+    """The same `rows` of `X` in an order in which most blocks of them are a small region.
 
-    Halved again and again at the median of the feature that varies most, each half a whole number
-    of blocks.
+    Each row joins the nearest of some evenly spaced ones; the regions follow each other so that
+    the next is the nearest that is left. In float64 and in a fixed order, since sums over the
+    points depend on it.
     """
-    rows, todo = rows.copy(), [(0, len(rows))]
-    while todo:
-        lo, hi = todo.pop()
-        n_blocks = -(-(hi - lo) // BLOCK)
-        if n_blocks < 2:
-            rows[lo:hi] = np.sort(rows[lo:hi])
-            continue
-        points = X[rows[lo:hi]]
-        column = points[:, np.argmax(points.max(axis=0) - points.min(axis=0))]
-        half = n_blocks // 2 * BLOCK
-        rows[lo:hi] = rows[lo:hi][np.argsort(column, kind="stable")]
-        todo += [(lo, lo + half), (lo + half, hi)]
-    return rows
+    n_regions = 2 * -(-len(rows) // BLOCK)
+    if n_regions <= 2:
+        return np.sort(rows)
+    points = X[rows]
+    centers = points[np.arange(n_regions) * len(rows) // n_regions]
+    nearest, region = np.full(len(rows), np.inf), np.zeros(len(rows), dtype=np.int64)
+    for c, center in enumerate(centers):
+        before = nearest.copy()
+        lower_to_point(points, 0, len(points), center, nearest)
+        region[nearest < before] = c
+    place = np.empty(n_regions, dtype=np.int64)
+    left, at = np.ones(n_regions, dtype=bool), 0
+    for step in range(n_regions):
+        place[at], left[at] = step, False
+        gap = np.full(n_regions, np.inf)
+        lower_to_point(centers, 0, n_regions, centers[at], gap)
+        at = int(np.argmin(np.where(left, gap, np.inf)))
+    return rows[np.lexsort((rows, place[region]))]

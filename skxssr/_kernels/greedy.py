@@ -63,10 +63,16 @@ def _composite(score, i, density, squared):
 
 
 @kernel
+def composite(score, i, density, squared, margin):
+    """The score in float32, times `margin`: 1, or `MARGIN` for bounds."""
+    return np.float32(_composite(score, i, density, squared) * margin)
+
+
+@kernel
 def composites(score, rows, density, nearest, margin, out):
     """Fill `out[rows]` (float32) with the scores times `margin`: 1, or `MARGIN` for bounds."""
     for i in rows:
-        out[i] = np.float32(_composite(score, i, density[i], nearest[i]) * margin)
+        out[i] = composite(score, i, density[i], nearest[i], margin)
 
 
 @kernel
@@ -92,7 +98,8 @@ def _before(bound, i, j):
 
 
 @kernel
-def _sift_down(heap, size, at, bound):
+def sift_down(heap, size, at, bound):
+    """Let the row at place `at` of `heap` go down to where it belongs."""
     row = heap[at]
     while True:
         child = 2 * at + 1
@@ -111,7 +118,7 @@ def _sift_down(heap, size, at, bound):
 def heapify(heap, size, bound):
     """Order the first `size` entries of `heap`, row indices, by `bound` (n,) float32, in place."""
     for at in range(size // 2 - 1, -1, -1):
-        _sift_down(heap, size, at, bound)
+        sift_down(heap, size, at, bound)
 
 
 @kernel
@@ -128,50 +135,3 @@ def push(heap, size, rows, bound):
             at = parent
         heap[at] = row
     return size
-
-
-@kernel
-def pop(heap, size, bound, allowed, fresh, t, worth, most_stale, most_fresh, rows, parked):
-    """Take off the heap the rows that could still win: those whose bound is at least `worth`.
-
-    Largest bound first, either up to `most_stale` or up to `most_fresh`, whose density bound is of
-    this pick (``fresh[i] == t``). Rows that are not `allowed` go to `parked`, with their stale
-    bound, for the caller to push when they are. Returns the size of the heap, the number of rows
-    and the number parked.
-    """
-    n_rows = 0
-    n_parked = 0
-    most = max(most_stale, most_fresh)
-    while size > 0 and n_rows < most:
-        i = heap[0]
-        if allowed[i]:
-            if bound[i] < worth:
-                break
-            if n_rows == 0:
-                most = most_fresh if fresh[i] == t else most_stale
-            elif (fresh[i] == t) != (fresh[rows[0]] == t):
-                break
-        size -= 1
-        if size > 0:
-            heap[0] = heap[size]
-            _sift_down(heap, size, 0, bound)
-        if allowed[i]:
-            rows[n_rows] = i
-            n_rows += 1
-        else:
-            parked[n_parked] = i
-            n_parked += 1
-    return size, n_rows, n_parked
-
-
-@kernel
-def part(rows, bound, worth):
-    """Move the rows whose bound is at least `worth` to the front; returns how many they are."""
-    n_front = 0
-    for r in range(rows.shape[0]):
-        i = rows[r]
-        if bound[i] >= worth:
-            rows[r] = rows[n_front]
-            rows[n_front] = i
-            n_front += 1
-    return n_front

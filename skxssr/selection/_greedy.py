@@ -1,16 +1,18 @@
 """Greedy runs side by side, and the full scan. Imports `_kernels`, `_ground` and `_walk`."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from joblib import effective_n_jobs
 
 from skxssr._kernels import greedy as kernels
-from skxssr._kernels.cover import cover, reach_of
+from skxssr._kernels.cover import cover
 from skxssr._kernels.demand import Demand
 from skxssr._kernels.density import density_of_rows
 from skxssr._kernels.distances import argmax_allowed, lower_to_point
 from skxssr._quota import Quota, Request
-from skxssr._threads import in_threads, over_blocks
+from skxssr._threads import over_blocks
 from skxssr.selection._ground import (
     ROWS_BLOCK,
     Start,
@@ -19,11 +21,7 @@ from skxssr.selection._ground import (
     rounded_down,
     rounded_up,
 )
-from skxssr.selection._walk import Lists, Run, Walk, empty_run
-
-# Picks after which what rows can still cover is listed, and the lists are shortened.
-_STAGES = (64, 128, 256, 512, 1024, 2048, 4096)
-_BOUNDS = 4096  # bounds for one pick above which all runs have theirs computed together
+from skxssr.selection._walk import Run, Walk, empty_run
 
 
 def greedy_runs(
@@ -66,51 +64,30 @@ def greedy_runs(
                 start,
                 density,
                 request,
-                n_jobs=n_jobs if len(scores) == 1 else 1,
             )
             for score in scores[d :: len(demands)]
         ]
-    yield from _run_walks(walks, request.budget, n_jobs=n_jobs)
+    yield from _run_walks(walks, n_jobs=n_jobs)
 
 
-def _run_walks(walks: list[Walk], budget: int, *, n_jobs: int | None) -> Iterator[Run]:
+def _run_walks(walks: list[Walk], *, n_jobs: int | None) -> Iterator[Run]:
     """Make all picks of each of the `walks`, in threads; yields their runs in order."""
-    most = max(_BOUNDS, len(walks[0].demand.X) // 64)
-    stages = [t for t in _STAGES if 2 * t <= budget and len(walks[0].demand.rows)]
-    lists = Lists(walks[0].demand)
-    for t in stages:
-        list(_advance(walks, t, most, n_jobs=n_jobs))
-        floor = np.min([walk.covered for walk in walks], axis=0)
-        reach = np.empty(len(floor), dtype=np.float32)
-        reach_of(walks[0].demand, floor, 0, len(floor), reach)
-        lists.raise_floor(floor, reach)
-        for walk in walks:
-            walk.lists = lists
-    yield from _advance(walks, budget, most, n_jobs=n_jobs)
-
-
-def _advance(walks: list[Walk], until: int, most: int, *, n_jobs: int | None) -> Iterator[Run]:
-    """Bring each of the `walks` to `until` picks; yields their runs in order."""
-    if walks[0].lists is not None:
-        yield from in_threads(lambda walk: walk.advance(until).run, walks, n_jobs=n_jobs)
-        return
-    waiting = walks
-    while waiting:
-        list(in_threads(lambda walk: walk.advance(until, most), waiting, n_jobs=n_jobs))
-        waiting = [walk for walk in waiting if walk.t < until]
-        if waiting:
-            _bound_together(waiting, n_jobs=n_jobs)
+    waiting = [(walk, walk.run_to_end()) for walk in walks]
+    with ThreadPoolExecutor(min(effective_n_jobs(n_jobs), len(walks))) as pool:
+        while waiting:
+            asked = list(pool.map(lambda pair: next(pair[1], None), waiting))
+            waiting = [pair for pair, rows in zip(waiting, asked, strict=True) if rows is not None]
+            if waiting:
+                wanted = np.unique(np.concatenate([rows for rows in asked if rows is not None]))
+                _bound_together([walk for walk, _ in waiting], wanted, n_jobs=n_jobs)
     yield from (walk.run for walk in walks)
 
 
-def _bound_together(walks: list[Walk], *, n_jobs: int | None) -> None:
-    """Bounds of the densities for which the `walks` wait; the kernels are computed once."""
-    masks = [walk.rows_to_bound() for walk in walks]
-    rows = np.flatnonzero(np.logical_or.reduce(masks)).astype(np.int32)
+def _bound_together(walks: list[Walk], rows: np.ndarray, *, n_jobs: int | None) -> None:
+    """Bound the densities of `rows` for all `walks`; the kernels are computed once."""
     # runs of the same weights and picks cover the same
     keys = [(id(w.demand.weight), w.run.indices[: w.t].tobytes()) for w in walks]
     states = dict(zip(keys, walks, strict=True))
-    number = {key: state for state, key in enumerate(states)}
     distinct = list(states.values())
     bound = bounds_of(
         walks[0].demand,
@@ -120,13 +97,9 @@ def _bound_together(walks: list[Walk], *, n_jobs: int | None) -> None:
         np.max([walk.reach for walk in distinct], axis=0),
         n_jobs=n_jobs,
     )
-
-    def take(item: tuple[Walk, tuple, np.ndarray]) -> None:
-        walk, key, mask = item
-        wanted = mask[rows]
-        walk.take_bounds(rows[wanted], bound[number[key], wanted])
-
-    list(in_threads(take, list(zip(walks, keys, masks, strict=True)), n_jobs=n_jobs))
+    of_state = dict(zip(states, bound, strict=True))
+    for walk, key in zip(walks, keys, strict=True):
+        walk.take_bounds(rows, of_state[key])
 
 
 def run_full(

@@ -57,7 +57,9 @@ def start_state(
         labeled32 = np.ascontiguousarray(demand.X32[labeled].T)
         seen = np.zeros(len(demand.X), dtype=np.int32)
         over_blocks(
-            lambda lo, hi: lower_nearest(demand, rows, lo, hi, labeled, labeled32, seen, nearest),
+            lambda lo, hi: lower_nearest(
+                demand, rows, lo, hi, labeled, labeled32, seen, nearest, np.empty_like(seen)
+            ),
             len(rows),
             n_jobs=n_jobs,
             size=1024,
