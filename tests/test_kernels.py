@@ -135,7 +135,7 @@ def test_heap_yields_rows_by_bound_then_index():
         order.append(int(heap[0]))
         size -= 1
         heap[0] = heap[size]
-        greedy._sift_down(heap, size, 0, bound)
+        greedy.sift_down(heap, size, 0, bound)
     assert order == sorted(range(50), key=lambda i: (-bound[i], i))
 
 

@@ -116,12 +116,16 @@ def test_coverage_after_each_pick(name, kind):
 def small_demand(monkeypatch):
     """Demand sets of 20 rows, so that small pools are sampled; gives what was chosen."""
     chosen = []
-    real = _scales.evenly_spaced
+    real = _scales.demand_rows
     monkeypatch.setattr(_scales, "MIN_DEMAND", 20)
     monkeypatch.setattr(_scales, "DEMAND_PER_PICK", 1)
-    monkeypatch.setattr(
-        _scales, "evenly_spaced", lambda *args: chosen.append(real(*args)) or chosen[-1]
-    )
+
+    def demand_rows(*args):
+        rows, notes = real(*args)
+        chosen.append(rows)
+        return rows, notes
+
+    monkeypatch.setattr(_scales, "demand_rows", demand_rows)
     return chosen
 
 
@@ -147,6 +151,19 @@ def test_the_demand_set_depends_on_the_seed_alone(small_demand):
     drawn = [d.tolist() for d in small_demand]
     assert drawn[0] == drawn[1]
     assert len(set(map(tuple, drawn))) > 1
+
+
+def test_the_bandwidth_of_a_large_demand_set_is_a_median_over_a_part_of_it(monkeypatch):
+    X = DATA["normal"]
+    whole = selector().select(X, 5, return_selection=True).scales
+    monkeypatch.setattr(_scales, "MAX_BANDWIDTH", 20)
+    part = selector().select(X, 5, return_selection=True).scales
+    assert (whole["n_bandwidth_rows"], part["n_bandwidth_rows"]) == (len(X), 20)
+    distances = np.sqrt(naive.squared_distances(X, X))
+    reach = np.sort(distances, axis=1)[:, part["n_neighbors"]]  # the first is the row itself
+    assert whole["bandwidth"] == pytest.approx(2 * np.median(reach))
+    assert part["bandwidth"] != whole["bandwidth"]
+    assert 2 * reach.min() <= part["bandwidth"] <= 2 * reach.max()
 
 
 def test_the_demand_set_grows_with_labels_and_budget(small_demand):

@@ -55,10 +55,10 @@ def start_state(
             size=1024,
         )
         labeled32 = np.ascontiguousarray(demand.X32[labeled].T)
-        seen = np.zeros(len(demand.X), dtype=np.int32)
+        seen, near = np.zeros((2, len(demand.X)), dtype=np.int32)
         over_blocks(
             lambda lo, hi: lower_nearest(
-                demand, rows, lo, hi, labeled, labeled32, seen, nearest, np.empty_like(seen)
+                demand, rows, lo, hi, labeled, labeled32, seen, nearest, near
             ),
             len(rows),
             n_jobs=n_jobs,

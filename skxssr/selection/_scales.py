@@ -21,6 +21,7 @@ from skxssr.neighbors import kneighbors
 
 MIN_DEMAND = 5_000
 DEMAND_PER_PICK = 30
+MAX_BANDWIDTH = 5_000
 MAX_SOURCE = 5_000
 MAX_RANGE = 1_000
 _TINY = 1e-12
@@ -104,8 +105,10 @@ def fix_scales(
                 stacklevel=4,
             )
         k = m - 1
-    graph, exact = kneighbors(
-        None, X[demand], k, algorithm=algorithm, random_state=seed, n_jobs=n_jobs
+    points = X[demand]
+    some = points[evenly_spaced(m, MAX_BANDWIDTH, np.random.default_rng(seed).random())]
+    graph, exact = kneighbors(  # the nearest to each is the point itself
+        some, points, k + 1, algorithm=algorithm, random_state=seed, n_jobs=n_jobs
     )
     reach = graph[:, -1] if k else np.empty(0)
     reach = reach[reach > 0]
@@ -119,6 +122,7 @@ def fix_scales(
             **notes,
             "n_neighbors": k,
             "bandwidth": bandwidth,
+            "n_bandwidth_rows": len(some),
             "exact": bool(exact),
         },
     )
