@@ -30,7 +30,7 @@ target = np.vstack(
 # The larger alpha, the more picks go to the right, away from the source. At 1 nothing keeps picks
 # apart but that a covered region has little density left.
 
-figure, axes = plt.subplots(3, 1, figsize=(7, 8.4), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(3, 1, figsize=(7, 10.4), layout="constrained", sharex=True, sharey=True)
 for axis, alpha in zip(axes, (0.0, 0.5, 1.0), strict=True):
     selector = XSSRSelector(alpha=alpha, preprocess=None).fit(source)
     picked = selector.select(target, BUDGET)
@@ -39,7 +39,7 @@ for axis, alpha in zip(axes, (0.0, 0.5, 1.0), strict=True):
     axis.scatter(*target[picked].T, s=130, c="#c0392b", ec="white", lw=0.8, label="picked")
     for rank, point in enumerate(target[picked], 1):
         axis.text(*point, rank, color="white", size=8, ha="center", va="center_baseline")
-    axis.set(aspect="equal", xticks=[], yticks=[])
+    axis.set(aspect="equal", xticks=[], yticks=[], xlim=(-3, 8.2), ylim=(-2.3, 3.2))
     right = int((target[picked, 0] > 3).sum())
     axis.set_title(f"alpha = {alpha:g}: {right} of {BUDGET} picks in the new groups", fontsize=11)
     print(f"alpha = {alpha:g}: {right} of {BUDGET} picks in the new groups")
