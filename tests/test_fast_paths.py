@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skxssr import XSSRSelector
-from skxssr._kernels import blocks, density, lazy
+from skxssr._kernels import blocks, density
 from skxssr._kernels.cover import cover, lower_nearest, reach_of
 from skxssr._kernels.demand import BLOCK, make_demand, near_each_other
 from skxssr._quota import Request
@@ -74,39 +74,6 @@ def test_densities_within_reach_are_the_plain_ones_to_the_bit(X, sampled, width,
         assert (bound <= plain * 1.001 + 1e-30).all()
 
 
-@pytest.mark.parametrize("sampled", [False, True])
-@pytest.mark.parametrize("width", [0.02, 0.2, 2.0])
-def test_densities_less_what_a_pick_covers_are_upper_bounds(X, sampled, width):
-    demand = demand_of(X, sampled=sampled, width=width, weight=np.linspace(0.1, 3, len(X)))
-    n, picks = len(X), np.array([3, 99, 650])
-    rows = np.arange(n, dtype=np.int32)
-    n_blocks = len(demand.centers32)
-    shape = (len(picks), n_blocks, BLOCK)
-    change = lazy.Picks(
-        rows=picks,
-        rows32=np.ascontiguousarray(demand.X32[picks].T),
-        blocks=np.tile(np.arange(n_blocks), (len(picks), 1)),
-        before=np.zeros(shape, dtype=np.float32),
-        after=np.zeros(shape, dtype=np.float32),
-    )
-    K, power = np.empty(BLOCK, dtype=np.float32), np.empty(BLOCK, dtype=np.int32)
-    weight32 = _ground.rounded_up(demand.weight)
-    plain, m = [np.zeros(n) for _ in range(4)], len(demand.rows)
-    for t in range(4):
-        covered, _ = after(demand, picks[:t])
-        density.density_of_rows(demand, rows, 0, n, covered, plain[t])
-        for s, values in ((t, change.before), (t - 1, change.after)):
-            if 0 <= s < 3:
-                rounded = _ground.rounded_up if values is change.before else _ground.rounded_down
-                values.reshape(3, -1)[s, :m] = rounded(covered)
-    for s in range(3):
-        for i in range(n):
-            bound = density.covered_by_pick(demand, weight32, i, s, change, plain[s][i], K, power)
-            assert plain[s + 1][i] <= bound <= plain[s][i]
-            if demand.precision > 0 and X.max() < 1e3:
-                assert bound <= plain[s + 1][i] + 2e-3 * plain[s][i] + 1e-25
-
-
 @pytest.mark.parametrize("width", [0.02, 0.3])
 def test_what_picks_cover_is_the_largest_kernel(X, width):
     demand = demand_of(X, width=width)
@@ -126,13 +93,10 @@ def test_the_nearest_pick_is_found_to_the_bit(X):
     picks = np.random.default_rng(0).permutation(len(X))[:300]
     picks32 = np.ascontiguousarray(demand.X32[picks].T)
     nearest, seen = np.full(len(X), np.inf), np.zeros(len(X), dtype=np.int32)
-    near = np.full(len(X), -1, dtype=np.int32)
     for t in (1, 7, 300):  # what is seen is not looked at again
-        lower_nearest(demand, rows, 0, len(X), picks[:t], picks32, seen, nearest, near)
-        expected = naive.squared_distances(X, X[picks[:t]])
-        np.testing.assert_allclose(nearest, expected.min(axis=1), rtol=1e-12, atol=0)
-        found = expected[np.arange(len(X)), near]
-        np.testing.assert_allclose(found, expected.min(axis=1), rtol=1e-12, atol=0)
+        lower_nearest(demand, rows, 0, len(X), picks[:t], picks32, seen, nearest)
+        expected = naive.squared_distances(X, X[picks[:t]]).min(axis=1)
+        np.testing.assert_allclose(nearest, expected, rtol=1e-12, atol=0)
         plain = np.full(len(X), np.inf)
         for pick in picks[:t]:
             squared = np.zeros(len(X))
@@ -178,9 +142,8 @@ def test_points_near_each_other_are_the_same_points(m):
 @pytest.fixture
 def eager(monkeypatch):
     """Every shortcut from the first pick on, however small the pool."""
-    monkeypatch.setattr(_walk, "_LAST", 3)
-    monkeypatch.setattr(_walk, "_FIRST", np.array([0, 0, 2, 1]))
-    monkeypatch.setattr(_walk, "_MOST", np.array([0, 0, 8, 4]))
+    monkeypatch.setattr(_walk, "_FIRST", np.array([0, 2, 1]))
+    monkeypatch.setattr(_walk, "_MOST", np.array([0, 8, 4]))
     monkeypatch.setattr(_ground, "ROWS_BLOCK", 5)
 
 
@@ -227,8 +190,7 @@ def test_both_engines_return_the_same_record(eager, form, name):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
-def test_hundreds_of_picks_from_clusters_are_those_of_the_full_scan(alpha, monkeypatch):
-    monkeypatch.setattr(_walk, "_LAST", 64)  # picks whose cover is forgotten
+def test_hundreds_of_picks_from_clusters_are_those_of_the_full_scan(alpha):
     rng = np.random.default_rng(0)
     centers = rng.normal(size=(12, 6)) * 4
     X = (centers[rng.integers(12, size=1500)] + rng.normal(size=(1500, 6))).astype(np.float32)

@@ -69,11 +69,10 @@ def cover(demand, rows, lo, hi, covered, reach):
 
 
 @kernel
-def lower_nearest(demand, rows, lo, hi, picks, picks32, seen, nearest, near):
+def lower_nearest(demand, rows, lo, hi, picks, picks32, seen, nearest):
     """Lower `nearest` of `rows[lo:hi]` to the squared distances to the `picks` not seen yet.
 
-    `picks32` (p, >= n_picks) holds their float32 rows, one a column. `near` is the pick that
-    lowered it last.
+    `picks32` (p, >= n_picks) holds their float32 rows, one a column.
     """
     squares = np.empty(BLOCK, dtype=np.float32)
     n_picks = picks.shape[0]
@@ -88,7 +87,6 @@ def lower_nearest(demand, rows, lo, hi, picks, picks32, seen, nearest, near):
                     squared = squared_distance(demand.X[i], demand.X[picks[start + t]])
                     if squared < nearest[i]:
                         nearest[i] = squared
-                        near[i] = start + t
                         limit = upper_square(demand, squared)
         seen[i] = n_picks
 

@@ -26,9 +26,6 @@ _E0, _E1, _E2, _E3, _E4, _E5, _E6 = (
     np.float32(c) for c in _EXP2.convert(kind=np.polynomial.Polynomial).coef
 )
 _RAISE = np.float32(1.0 + 2e-6)  # of a float32 kernel value, above its error
-_LOWER = np.float32(1.0 - 2e-6)  # of a float32 kernel value, below its error
-_LEAST = np.float32(1e-30)  # above a kernel value that was clamped
-_EPSILON = 2.3e-16  # of float64
 _RAISE_SUM = 1.0 + 3e-5  # of a sum of a block in float32, above its error
 _CLAMP = np.float32(120.0)  # 2^-120 counts as the smallest kernel value of a bound
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
@@ -81,25 +78,6 @@ def density_within_reach(demand, rows, lo, hi, covered, reach, out):
 
 
 @bound_kernel
-def _to_kernels(K, power, n, slope, offset, factor):
-    """Replace float32 squares by 2^-(square * slope + offset) * factor; `power` is a buffer."""
-    bits = K.view(np.int32)
-    for y in range(n):
-        s = min(max(K[y] * slope + offset, _ZERO), _CLAMP)
-        k = np.int32(s)
-        f = s - np.float32(k)
-        power[y] = k
-        q = _E6 * f + _E5
-        q = q * f + _E4
-        q = q * f + _E3
-        q = q * f + _E2
-        q = q * f + _E1
-        K[y] = (q * f + _E0) * factor
-    for y in range(n):
-        bits[y] -= power[y] << 23
-
-
-@bound_kernel
 def density_bounds(demand, rows, lo, hi, covered32, reach, weight32, out):
     """Fill `out[a, lo:hi]` with upper bounds of the densities of `rows[lo:hi]`.
 
@@ -107,6 +85,7 @@ def density_bounds(demand, rows, lo, hi, covered32, reach, weight32, out):
     `reach` (m,) is the largest of theirs. The kernel is computed once for all of them.
     """
     K = np.empty(BLOCK, dtype=np.float32)
+    bits = K.view(np.int32)
     power = np.empty(BLOCK, dtype=np.int32)
     m = demand.points32.shape[1]
     n_states = covered32.shape[0]
@@ -127,7 +106,19 @@ def density_bounds(demand, rows, lo, hi, covered32, reach, weight32, out):
             block_of_squares(demand.X32[i], demand.points32, start, stop, K)
             if count_within(K, reach, start, n) == 0:
                 continue
-            _to_kernels(K, power, n, slope, -offset, _RAISE)
+            for y in range(n):
+                s = min(max(K[y] * slope - offset, _ZERO), _CLAMP)
+                k = np.int32(s)
+                f = s - np.float32(k)
+                power[y] = k
+                q = _E6 * f + _E5
+                q = q * f + _E4
+                q = q * f + _E3
+                q = q * f + _E2
+                q = q * f + _E1
+                K[y] = (q * f + _E0) * _RAISE
+            for y in range(n):
+                bits[y] -= power[y] << 23
             if start <= own < stop:
                 K[own - start] = _ZERO
             for a in range(n_states):
@@ -136,35 +127,3 @@ def density_bounds(demand, rows, lo, hi, covered32, reach, weight32, out):
                 for y in range(n):
                     part += weights[y] * max(K[y] - covers[y], _ZERO)
                 out[a, r] += part * _RAISE_SUM
-
-
-@bound_kernel
-def covered_by_pick(demand, weight32, i, s, picks, density, K, power):
-    """An upper bound `density` of row i less what a pick covers at least.
-
-    The pick is the one at place s in `picks`, see `lazy.Picks`.
-
-    `weight32` (m,) is rounded up; `K` and `power` are buffers.
-    """
-    m = demand.points32.shape[1]
-    slope = np.float32(_LOG2E * demand.precision * demand.unit * (1.0 + demand.relative + 1e-6))
-    offset = np.float32(_LOG2E * demand.precision * demand.absolute * (1.0 + 1e-6))
-    own = demand.own[i]
-    lost = 0.0
-    for b in range(picks.blocks.shape[1]):
-        start = picks.blocks[s, b] * BLOCK
-        stop = min(start + BLOCK, m)
-        n = stop - start
-        block_of_squares(demand.X32[i], demand.points32, start, stop, K)
-        _to_kernels(K, power, n, slope, offset, _LOWER)
-        if start <= own < stop:
-            K[own - start] = _ZERO
-        part = _ZERO
-        before, after, weights = picks.before[s, b], picks.after[s, b], weight32[start:stop]
-        for y in range(n):
-            part += weights[y] * max(min(K[y] - _LEAST, after[y]) - before[y], _ZERO)
-        lost += float(part) / _RAISE_SUM
-    if lost > 0.0:
-        # two sums of m terms in float64 may be off by the second term
-        density = min(density, density - lost + 4.0 * m * _EPSILON * density)
-    return density

@@ -1,8 +1,8 @@
-"""The rows of one lazy greedy run, and which could still win. Imports `cover`, `density`, `greedy`.
+"""The rows of one lazy greedy run, and which could still win. Imports `cover` and `greedy`.
 
 Scores never rise over picks, so that a stale score bounds the fresh one. A row at the top of the
 heap is brought up to date in steps, each dearer and closer, and goes down as far as its bound does:
-its distance to the picks, what the nearest of them covers, a bound of the density, the density.
+its distance to the picks, a bound of the density, the density.
 """
 
 from typing import NamedTuple
@@ -11,13 +11,11 @@ import numpy as np
 
 from skxssr._kernels._jit import kernel
 from skxssr._kernels.cover import lower_nearest
-from skxssr._kernels.demand import BLOCK
-from skxssr._kernels.density import covered_by_pick
 from skxssr._kernels.greedy import MARGIN, composite, sift_down
 
-# What the score of a row knows of the picks made. One number for each row holds this and the pick,
-# so that every row is stale after a pick.
-STALE, NEAREST, LOWERED, BOUNDED, LEVELS = 0, 1, 2, 3, 4
+# What the score of a row knows of the picks made. One number for each row holds this and how many
+# they are, so that every row is stale after a pick.
+STALE, NEAREST, BOUNDED, LEVELS = 0, 1, 2, 3
 
 
 class Rows(NamedTuple):
@@ -33,10 +31,8 @@ class Rows(NamedTuple):
         ``LEVELS * t`` plus what it knows of the first t picks.
     density, nearest : (n,) float64
         Upper bound of the density, and of the squared distance to what is picked or labelled.
-    seen, near : (n,) int32
-        How many picks `nearest` knows, and the pick that lowered it last.
-    known : (n,) int32
-        How many picks `density` knows, of the last only what they cover near them.
+    seen : (n,) int32
+        How many picks `nearest` knows.
     """
 
     heap: np.ndarray
@@ -45,48 +41,21 @@ class Rows(NamedTuple):
     density: np.ndarray
     nearest: np.ndarray
     seen: np.ndarray
-    near: np.ndarray
-    known: np.ndarray
-
-
-class Picks(NamedTuple):
-    """The picks of one run, and what the last of them covered where they covered most.
-
-    Pick s has place ``s % n_last`` in what is kept of the last ones.
-
-    Attributes
-    ----------
-    rows : (budget,) int64
-    rows32 : (p, budget) float32
-        Their rows of `Demand.X32`, one a column.
-    blocks : (n_last, b) int64
-        For each pick some blocks of demand points.
-    before, after : (n_last, b, BLOCK) float32
-        What was covered there without it, rounded up, and with it, rounded down.
-    """
-
-    rows: np.ndarray
-    rows32: np.ndarray
-    blocks: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
 
 
 @kernel
-def pop(demand, weight32, score, rows, size, picks, t, allowed, direct, worth, most, out, parked):
+def pop(demand, score, rows, size, picks, picks32, allowed, direct, worth, most, out, parked):
     """Take off the heap rows that could still win: those whose bound is at least `worth`.
 
-    On the way rows are brought to level `LOWERED`; if `direct`, distances are all there is to know
-    before the density, and they are `BOUNDED` then. Taken are rows of one of the two levels, that
-    of the first, up to ``most[level]`` of them and largest bound first.
+    On the way rows are brought to level `NEAREST`, to `BOUNDED` if `direct`: no bound of the
+    density is to come. `picks` (t,) are the rows picked, `picks32` (p, >= t) their rows of
+    `Demand.X32`, one a column. Taken are rows of one level, that of the first, largest bound first
+    and up to ``most[level]`` of them.
 
     Rows that are not `allowed` go to `parked`, with their stale bound, for the caller to push when
     they are. Returns the size of the heap, the number of rows, the number parked, and the level.
     """
-    K = np.empty(BLOCK, dtype=np.float32)
-    power = np.empty(BLOCK, dtype=np.int32)
-    heap, bound, level = rows.heap, rows.bound, rows.level
-    n_last = len(picks.blocks)
+    heap, bound, level, base = rows.heap, rows.bound, rows.level, LEVELS * len(picks)
     n_rows = 0
     n_parked = 0
     found = 0
@@ -95,37 +64,10 @@ def pop(demand, weight32, score, rows, size, picks, t, allowed, direct, worth, m
         if allowed[i]:
             if bound[i] < worth:
                 break
-            own = max(level[i] - LEVELS * t, 0)
-            if own < LOWERED:
-                if own == STALE:
-                    lower_nearest(
-                        demand,
-                        heap,
-                        0,
-                        1,
-                        picks.rows[:t],
-                        picks.rows32,
-                        rows.seen,
-                        rows.nearest,
-                        rows.near,
-                    )
-                    own = BOUNDED if direct else NEAREST
-                else:
-                    s = rows.near[i]
-                    if s >= max(rows.known[i], t - n_last):
-                        rows.density[i] = covered_by_pick(
-                            demand,
-                            weight32,
-                            i,
-                            rows.near[i] % n_last,
-                            picks,
-                            rows.density[i],
-                            K,
-                            power,
-                        )
-                        rows.known[i] = t
-                    own = LOWERED
-                level[i] = LEVELS * t + own
+            own = max(level[i] - base, STALE)
+            if own == STALE:
+                lower_nearest(demand, heap, 0, 1, picks, picks32, rows.seen, rows.nearest)
+                level[i] = base + (BOUNDED if direct else NEAREST)
                 bound[i] = composite(score, i, rows.density[i], rows.nearest[i], MARGIN)
                 sift_down(heap, size, 0, bound)
                 continue

@@ -129,8 +129,8 @@ def coverage_loss(
     demand = make_demand(X, none, np.empty(0), sampled=False, precision=precision, diameter=bound)
     rows, picks = np.arange(len(X), dtype=np.int32), selected.astype(np.int64)
     picks32 = np.ascontiguousarray(demand.X32[picks].T)
-    seen, near = np.zeros((2, len(X)), dtype=np.int32)
-    lower_nearest(demand, rows, 0, len(rows), picks, picks32, seen, nearest, near)
+    seen = np.zeros(len(X), dtype=np.int32)
+    lower_nearest(demand, rows, 0, len(rows), picks, picks32, seen, nearest)
     if kind == "kernel":
         kernel_values(nearest, precision, nearest)
     return _loss(nearest, weight, kind)

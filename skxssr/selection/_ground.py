@@ -55,11 +55,9 @@ def start_state(
             size=1024,
         )
         labeled32 = np.ascontiguousarray(demand.X32[labeled].T)
-        seen, near = np.zeros((2, len(demand.X)), dtype=np.int32)
+        seen = np.zeros(len(demand.X), dtype=np.int32)
         over_blocks(
-            lambda lo, hi: lower_nearest(
-                demand, rows, lo, hi, labeled, labeled32, seen, nearest, near
-            ),
+            lambda lo, hi: lower_nearest(demand, rows, lo, hi, labeled, labeled32, seen, nearest),
             len(rows),
             n_jobs=n_jobs,
             size=1024,

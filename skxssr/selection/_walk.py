@@ -12,18 +12,15 @@ import numpy as np
 
 from skxssr._kernels import greedy as kernels
 from skxssr._kernels.cover import cover
-from skxssr._kernels.demand import BLOCK, Demand
+from skxssr._kernels.demand import Demand
 from skxssr._kernels.density import density_within_reach
-from skxssr._kernels.lazy import BOUNDED, LEVELS, LOWERED, Picks, Rows, pop
+from skxssr._kernels.lazy import BOUNDED, LEVELS, NEAREST, Rows, pop
 from skxssr._quota import Quota, Request
 from skxssr.selection._ground import Start, rounded_down, rounded_up
 
-# Rows refreshed at a time, by level: the first time in a pick, the most.
+# Rows taken off the heap at a time, by level: the first time in a pick, the most.
 _FIRST, _MOST = np.zeros(LEVELS, dtype=np.int64), np.zeros(LEVELS, dtype=np.int64)
-_FIRST[[LOWERED, BOUNDED]], _MOST[[LOWERED, BOUNDED]] = (8, 1), (4096, 64)
-# Of the last picks it is kept what they covered, in the blocks of demand where that was most: more
-# blocks lower bounds further, and take longer.
-_LAST, _BLOCKS = 256, 4
+_FIRST[[NEAREST, BOUNDED]], _MOST[[NEAREST, BOUNDED]] = (8, 1), (4096, 64)
 
 
 @dataclass
@@ -103,18 +100,9 @@ class Walk:
             density=density.copy(),
             nearest=start.nearest.copy(),
             seen=np.zeros(n, dtype=np.int32),
-            near=np.full(n, -1, dtype=np.int32),
-            known=np.zeros(n, dtype=np.int32),
         )
         self._bounded = np.zeros(n, dtype=np.int32)  # how many picks the whole density knows
-        n_last, b = min(_LAST, request.budget), min(_BLOCKS, -(-len(demand.centers32) // 8))
-        self._picks = Picks(
-            rows=self.run.indices,
-            rows32=np.empty((demand.X.shape[1], request.budget), dtype=np.float32),
-            blocks=np.zeros((n_last, b), dtype=np.int64),
-            before=np.zeros((n_last, b, BLOCK), dtype=np.float32),
-            after=np.zeros((n_last, b, BLOCK), dtype=np.float32),
-        )
+        self._picks32 = np.empty((demand.X.shape[1], request.budget), dtype=np.float32)
         self._composites(candidates, kernels.MARGIN)
         kernels.heapify(self._rows.heap, self._size, self._rows.bound)
         self._buffer = np.empty(_MOST.max(), dtype=np.int32)
@@ -134,7 +122,7 @@ class Walk:
         Of more rows than it asked for, if there are: it may need them yet.
         """
         self._rows.density[rows] = np.minimum(self._rows.density[rows], bound)
-        self._bounded[rows] = self._rows.known[rows] = self.t
+        self._bounded[rows] = self.t
         self.run.n_evaluations += len(rows)
 
     def _composites(self, rows: np.ndarray, margin: float) -> None:
@@ -147,9 +135,9 @@ class Walk:
 
     def _pop(self, worth: float, most: np.ndarray) -> tuple[np.ndarray, int]:
         self._size, n_rows, n_parked, level = pop(
-            *(self.demand, self.weight32[0], self.score, self._rows, self._size, self._picks),
-            *(self.t, self._quota.allowed, self._exact, worth, most),
-            *(self._buffer, self._park_buffer),
+            *(self.demand, self.score, self._rows, self._size),
+            *(self.run.indices[: self.t], self._picks32, self._quota.allowed, self._exact),
+            *(worth, most, self._buffer, self._park_buffer),
         )
         if n_parked:
             self._parked.append(self._park_buffer[:n_parked].copy())
@@ -191,27 +179,14 @@ class Walk:
         density_within_reach(
             self.demand, rows, 0, len(rows), self.covered, self.reach, self._rows.density
         )
-        self._bounded[rows] = self._rows.known[rows] = self.t
-
-    def _note_change(self, before: np.ndarray) -> None:
-        """Keep where the last pick covers most."""
-        starts = np.arange(0, len(before), BLOCK)
-        gain = np.add.reduceat((self.covered - before) * self.demand.weight, starts)
-        picks = self._picks
-        s = (self.t - 1) % len(picks.blocks)
-        picks.blocks[s] = np.argsort(-gain, kind="stable")[: picks.blocks.shape[1]]
-        for b, block in enumerate(picks.blocks[s]):
-            points = slice(block * BLOCK, (block + 1) * BLOCK)
-            n = len(before[points])
-            picks.before[s, b, :n] = rounded_up(before[points])
-            picks.after[s, b, :n] = rounded_down(self.covered[points])
+        self._bounded[rows] = self.t
 
     def _take(self, pick: int) -> None:
         run, t = self.run, self.t
         run.indices[t], run.scores[t] = pick, self._rows.bound[pick]
         run.density[t] = self._rows.density[pick] / run.density_scale
         run.diversity[t] = np.sqrt(self._rows.nearest[pick])
-        self._picks.rows32[:, t] = self.demand.X32[pick]
+        self._picks32[:, t] = self.demand.X32[pick]
         self.t += 1
         if self._quota.take(pick):
             for rows in self._parked:
@@ -219,8 +194,5 @@ class Walk:
             self._parked.clear()
         m = len(self.demand.rows)
         if m:
-            before = self.covered.copy()
             cover(self.demand, run.indices[t : t + 1], 0, m, self.covered, self.reach)
             self.covered32 = rounded_down(self.covered)[None]
-            if not self._exact:
-                self._note_change(before)
