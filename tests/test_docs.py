@@ -118,7 +118,7 @@ def test_links_between_the_pages_lead_somewhere(html):
 
 def test_figures_of_the_study_are_read_from_the_pages_of_results(html):
     committed = (DOCS / "results" / "cxr.md").read_text(encoding="utf-8")
-    report = committed[committed.index("## cxr_test") :]
+    report = committed[committed.index("**cxr, 10 labels**", committed.index("## cxr_test")) :]
     row = next(line for line in report.splitlines() if line.startswith("| MaxHerding "))
     shown = visible(html, "choosing")
     for cell in [cell.strip() for cell in row.split("|")][3:6]:
@@ -130,16 +130,21 @@ def test_what_the_page_on_choosing_says_of_the_figures_is_so(monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
     from results import look_up
 
-    def ends(row, cell="cxr_test"):
+    def ends(row, cell="cxr_test@10"):
         numbers = re.findall(r"[-+]\d+\.\d+", look_up(f"cxr/{cell}/{row}/minus random"))
         return [float(number) for number in numbers[1:]]
 
-    for cell in ("cxr_test", "cxr_source"):  # "MaxHerding", "first again"
+    for cell in ("cxr_test@10", "cxr_source"):  # "MaxHerding", "first again"
         names = ("MaxHerding", "XSSR", "XSSR as described", "CoreSet", "random")
         dice = {name: float(look_up(f"cxr/{cell}/{name}/Dice")) for name in names}
         assert max(dice, key=dice.get) == "MaxHerding"
     assert ends("MaxHerding")[0] > 0  # "above random on chest films"
     assert ends("XSSR as described")[0] > 0  # "a little above random, uncorrected"
+    assert ends("XSSR", "cxr_test@5")[0] > 0  # "above random with 5 labels"
+    assert ends("XSSR", "cxr_test@22")[0] < 0  # "not shown to be with 10 and 22"
+    assert ends("k-medoids, source covered")[0] > 0  # "above random, uncorrected"
+    for row in ("facility location", "k-means centres", "USL", "TypiClust"):  # "not told apart"
+        assert ends(row)[0] < 0 < ends(row)[1]
     for row in ("XSSR", "CoreSet"):  # "not shown to beat random", "not told apart"
         assert ends(row)[0] < 0 < ends(row)[1]
     worth = {name: ends(f"XSSR, without {name}") for name in ("density", "novelty", "diversity")}
@@ -148,7 +153,13 @@ def test_what_the_page_on_choosing_says_of_the_figures_is_so(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["cxr/cxr_test/No such/Dice", "cxr/cxr_test/XSSR/No such", "cxr/no_such/XSSR/Dice"]
+    "wrong",
+    [
+        "cxr/cxr_test/No such/Dice",
+        "cxr/cxr_test/XSSR/No such",
+        "cxr/no_such/XSSR/Dice",
+        "cxr/cxr_test@7/XSSR/Dice",
+    ],
 )
 def test_a_figure_that_is_not_there_is_an_error(wrong, monkeypatch):
     pytest.importorskip("docutils", reason="the documentation is built by sphinx")
@@ -156,7 +167,7 @@ def test_a_figure_that_is_not_there_is_an_error(wrong, monkeypatch):
     import results
 
     assert results.look_up("cxr/cxr_test/random/minus random") == "-"
-    with pytest.raises(KeyError, match="(?i)no such|no_such"):
+    with pytest.raises(KeyError, match="(?i)no such|no_such|7 labels"):
         results.look_up(wrong)
 
 

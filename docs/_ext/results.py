@@ -1,7 +1,8 @@
 """Figures of the study in the text of a page, read from docs/results/ when the pages are built.
 
 ``:result:`cxr/cxr_test/MaxHerding/minus random``` is one cell of the first table below the heading
-``cxr_test`` of ``results/cxr.md`` in which a row and a column of these names meet. The directive
+``cxr_test`` of ``results/cxr.md`` in which a row and a column of these names meet; ``cxr_test@10`` is
+the part for 10 labels. The directive
 ``result-table`` shows rows and columns of that table. What is not there is an error: a renamed row
 stops the build.
 """
@@ -17,7 +18,11 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 
 def read_table(page: str, section: str) -> dict[str, dict[str, str]]:
-    """Rows of a section of a page of results, columns by name; the first table of a name counts."""
+    """Rows of a section of a page of results, columns by name; the first table of a name counts.
+
+    "NAME@10": of its tables for 10 labels alone.
+    """
+    section, _, labels = section.partition("@")
     text = (RESULTS / f"{page}.md").read_text(encoding="utf-8")
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     found = dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -25,7 +30,14 @@ def read_table(page: str, section: str) -> dict[str, dict[str, str]]:
         raise KeyError(f"results/{page}.md has no section {section!r}, only {sorted(found)}")
     rows: dict[str, dict[str, str]] = {}
     header: list[str] = []
-    for line in found[section].splitlines():
+    lines = found[section].splitlines()
+    if labels:
+        titles = [i for i, line in enumerate(lines) if line.startswith("**")] + [len(lines)]
+        wanted = [i for i in titles[:-1] if f", {labels} labels**" in lines[i]]
+        if not wanted:
+            raise KeyError(f"results/{page}.md, {section}: nothing for {labels} labels")
+        lines = [line for i in wanted for line in lines[i : titles[titles.index(i) + 1]]]
+    for line in lines:
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if not line.startswith("|"):
             header = []
