@@ -130,6 +130,7 @@ def code_of(pid: int, data: str) -> int | None:
     except OSError:
         return None
     total, counts = 0, False
+    data = os.path.realpath(data)  # as the system names it
     for line in lines:
         if mapping := re.match(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ (\d+) *(.*)", line):
             counts = mapping[1] != "0" and mapping[2] != data

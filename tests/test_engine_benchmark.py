@@ -139,6 +139,9 @@ def test_memory_leaves_out_the_pages_of_the_data(bench, tmp_path):
     mapped = np.load(path, mmap_mode="r")
     assert mapped.sum() == mapped.size  # every page was read
     assert abs(code_of(os.getpid(), str(path)) - before) < 5_000_000
+    link = tmp_path / "link.npy"
+    link.symlink_to(path)
+    assert abs(code_of(os.getpid(), str(link)) - before) < 5_000_000
     assert code_of(os.getpid(), "another file") - before > 15_000_000
     with Watch(os.getpid()) as watch:
         start = watch.peak
