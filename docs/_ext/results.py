@@ -1,8 +1,8 @@
 """Figures of the study in the text of a page, read from docs/results/ when the pages are built.
 
 ``:result:`cxr/cxr_test/MaxHerding/minus random``` is one cell of the first table below the heading
-``cxr_test`` of ``results/cxr.md`` in which a row and a column of these names meet; ``cxr_test@10`` is
-the part for 10 labels. The directive
+``cxr_test`` of ``results/cxr.md`` in which a row and a column of these names meet; ``cxr_test@10``
+is the part for 10 labels. The directive
 ``result-table`` shows rows and columns of that table. What is not there is an error: a renamed row
 stops the build.
 """
