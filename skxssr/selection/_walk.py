@@ -14,7 +14,7 @@ from skxssr._kernels import greedy as kernels
 from skxssr._kernels.cover import cover
 from skxssr._kernels.demand import Demand
 from skxssr._kernels.density import density_within_reach
-from skxssr._kernels.lazy import BOUNDED, LEVELS, NEAREST, Rows, pop
+from skxssr._kernels.lazy import BOUNDED, LEVELS, NEAREST, STALE, Rows, pop
 from skxssr._quota import Quota, Request
 from skxssr.selection._ground import Start, rounded_down, rounded_up
 
@@ -96,7 +96,7 @@ class Walk:
         self._rows = Rows(
             heap=np.concatenate([candidates[allowed], candidates[~allowed]]),
             bound=np.zeros(n, dtype=np.float32),
-            level=np.full(n, BOUNDED if self._exact else 0, dtype=np.int32),
+            level=np.full(n, BOUNDED if self._exact else STALE, dtype=np.int32),
             density=density.copy(),
             nearest=start.nearest.copy(),
             seen=np.zeros(n, dtype=np.int32),
