@@ -242,3 +242,16 @@ def medoid(X, rows):
     """The row nearest the mean of all rows, of those that may be picked."""
     squared = squared_distances(X, np.asarray(X, dtype=np.float64).mean(axis=0)[None])[:, 0]
     return min(rows, key=lambda i: (squared[i], i))
+
+
+def leaders(bound, known, few, allowed, now, direct, worth, above):
+    """The rows that could win, of the kind of the one with the largest bound."""
+    kinds = {True: [], False: []}
+    for row in few.tolist():
+        if allowed[row] and bound[row] >= worth and bound[row] > above and known[row] <= 2 * now:
+            kinds[bool(direct or known[row] == 2 * now)].append(row)
+    largest = {
+        kind: max((bound[row] for row in rows), default=-1.0) for kind, rows in kinds.items()
+    }
+    kind = bool(largest[True] >= largest[False])
+    return [row for row in kinds[kind] if bound[row] >= largest[not kind]], kind

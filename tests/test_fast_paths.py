@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from skxssr import XSSRSelector
 from skxssr._kernels import blocks, density
-from skxssr._kernels.cover import cover, lower_nearest, reach_of
+from skxssr._kernels.cover import cover, lower_nearest
 from skxssr._kernels.demand import BLOCK, make_demand, near_each_other
 from skxssr._quota import Request
 from skxssr.metrics.coverage import diameter_bound
@@ -35,7 +35,7 @@ def X(request):
 
 
 def demand_of(X, *, sampled=False, width=0.5, weight=None):
-    rows = near_each_other(X, np.arange(0, len(X), 2 if sampled else 1))
+    rows, starts = near_each_other(X, np.arange(0, len(X), 2 if sampled else 1))
     diameter = diameter_bound(X, n_jobs=None)
     return make_demand(
         X,
@@ -44,15 +44,14 @@ def demand_of(X, *, sampled=False, width=0.5, weight=None):
         sampled=sampled,
         precision=0.5 / (width * diameter) ** 2 if diameter else -1.0,
         diameter=diameter,
+        starts=starts,
     )
 
 
 def after(demand, picks):
-    m = len(demand.rows)
-    covered, reach = np.zeros(m), np.empty(m, dtype=np.float32)
-    reach_of(demand, covered, 0, m, reach)
-    cover(demand, np.asarray(picks, dtype=np.int64), 0, m, covered, reach)
-    return covered, reach
+    state = _ground.empty_cover(demand, np.zeros(len(demand.rows)))
+    cover(demand, np.asarray(picks, dtype=np.int64), 0, len(demand.radius32), state)
+    return state
 
 
 @pytest.mark.parametrize("sampled", [False, True])
@@ -62,26 +61,34 @@ def test_densities_within_reach_are_the_plain_ones_to_the_bit(X, sampled, width,
     demand = demand_of(X, sampled=sampled, width=width, weight=np.linspace(0.1, 3, len(X)))
     n = len(X)
     rows = np.arange(n, dtype=np.int32)
-    covered, reach = after(demand, picks)
+    state = after(demand, picks)
     plain, reached = np.zeros(n), np.zeros(n)
-    density.density_of_rows(demand, rows, 0, n, covered, plain)
-    density.density_within_reach(demand, rows, 0, n, covered, reach, reached)
+    density.density_of_rows(demand, rows, 0, n, state.covered, plain)
+    density.density_within_reach(demand, rows, 0, n, state, reached)
     assert (plain == reached).all()
-    c32, w32 = _ground.rounded_down(covered)[None], _ground.rounded_up(demand.weight)[None]
-    bound = _ground.bounds_of(demand, rows, c32, w32, reach, n_jobs=2)[0]
-    assert (bound >= plain).all()
-    if demand.precision > 0 and not picks:
-        assert (bound <= plain * 1.001 + 1e-30).all()
+    nothing = after(demand, [])
+    first = np.zeros(n)
+    density.density_of_rows(demand, rows, 0, n, nothing.covered, first)
+    ledger = _ground.Ledger(demand, _ground.Start(nothing, np.zeros(n)), 3, n_jobs=2)
+    cover(demand, np.array(picks, dtype=np.int64), 0, len(demand.radius32), ledger.runs[2].exact)
+    ledger.runs[2].round_down(demand.weight)
+    order = ledger.in_order(rows)
+    assert sorted(order) == list(rows)
+    bound = ledger.bounds(order, [2, 0], n_jobs=2)
+    assert (bound[0] >= plain[order]).all()
+    assert (bound[1] >= first[order]).all()
+    if demand.precision > 0:
+        assert (bound[1] <= first[order] * 1.002 + 1e-30).all()
 
 
 @pytest.mark.parametrize("width", [0.02, 0.3])
 def test_what_picks_cover_is_the_largest_kernel(X, width):
     demand = demand_of(X, width=width)
-    covered, _ = after(demand, [5, 300, 699])
-    values = np.empty((3, len(X)))
+    covered = after(demand, [5, 300, 699]).covered
+    values = np.empty((3, len(demand.rows)))
     for row, pick in zip(values, (5, 300, 699), strict=True):
         u = X[pick].astype(np.float64) - X[demand.rows].astype(np.float64)
-        squared = np.zeros(len(X))
+        squared = np.zeros(len(u))
         for j in range(X.shape[1]):
             squared += u[:, j] ** 2
         blocks.kernel_values(squared, demand.precision, row)
@@ -127,23 +134,62 @@ def test_the_float32_exponential_is_above_the_true_one(s):
     assert 2.0**-s <= value <= 2.0**-s * (1 + 1e-5)
 
 
-@pytest.mark.parametrize("m", [1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 3])
-def test_points_near_each_other_are_the_same_points(m):
-    X = normal(2 * m, 4, m)
-    rows = np.random.default_rng(m).permutation(2 * m)[:m]
-    ordered = near_each_other(X, rows)
+@pytest.mark.parametrize("m", [1, BLOCK - 1, BLOCK, BLOCK + 1, 15 * BLOCK + 3])
+@pytest.mark.parametrize("kind", ["normal", "lattice", "one value"])
+def test_points_near_each_other_are_the_same_points_in_small_blocks(m, kind):
+    rng = np.random.default_rng(m)
+    X = {
+        "normal": normal(2 * m, 4, m),
+        "lattice": rng.integers(3, size=(2 * m, 2)).astype(float),
+        "one value": np.full((2 * m, 2), 0.3),
+    }[kind]
+    rows = rng.permutation(2 * m)[:m]
+    ordered, starts = near_each_other(X, rows)
     assert sorted(ordered) == sorted(rows)
-    demand = demand_of(X)
-    for b, (center, radius) in enumerate(zip(demand.centers32, demand.radius32, strict=True)):
+    assert (starts[0], starts[-1]) == (0, m)
+    assert ((np.diff(starts) >= 1) & (np.diff(starts) <= BLOCK)).all()
+    demand = make_demand(
+        X, ordered, np.ones(m), sampled=True, precision=1.0, diameter=9.0, starts=starts
+    )
+    assert (demand.rows[~demand.filler] == ordered).all()
+    assert (demand.weight == np.where(demand.filler, 0.0, 1.0)).all()
+    assert (demand.rows[demand.own[ordered]] == ordered).all()
+    assert not demand.filler[demand.own[ordered]].any()
+    for b, radius in enumerate(demand.radius32):
         points = demand.points32[:, b * BLOCK : (b + 1) * BLOCK].T.astype(np.float64)
-        assert (np.linalg.norm(points - center, axis=1) <= radius).all()
+        away = np.linalg.norm(points - demand.centers32[:, b], axis=1)
+        assert (away <= radius).all()
+
+
+def test_blocks_are_smaller_regions_than_points_in_any_order():
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(20, 6)) * 9
+    X = centers[rng.integers(20, size=4000)] + rng.normal(size=(4000, 6))
+    rows, starts = near_each_other(X, np.arange(4000))
+    of = {"sampled": False, "precision": 1.0, "diameter": 99.0}
+    ordered = make_demand(X, rows, np.ones(4000), starts=starts, **of)
+    as_they_come = make_demand(X, np.arange(4000), np.ones(4000), **of)
+    assert np.median(ordered.radius32) < np.median(as_they_come.radius32) / 4
+
+
+@pytest.mark.parametrize("width", [0.02, 0.3])
+def test_no_point_of_a_block_is_nearer_than_its_gap(X, width):
+    demand = demand_of(X, width=width)
+    gap = np.empty(len(demand.radius32), dtype=np.float32)
+    for i in (0, 17, 699):
+        blocks.gaps(demand, i, 0, len(gap), gap)
+        u = demand.X32[demand.rows].astype(np.float64) - demand.X32[i].astype(np.float64)
+        squared = (u**2).sum(axis=1).reshape(-1, BLOCK).min(axis=1)
+        assert (gap <= squared).all()
 
 
 @pytest.fixture
 def eager(monkeypatch):
     """Every shortcut from the first pick on, however small the pool."""
-    monkeypatch.setattr(_walk, "_FIRST", np.array([0, 2, 1]))
-    monkeypatch.setattr(_walk, "_MOST", np.array([0, 8, 4]))
+    monkeypatch.setattr(_walk, "_FIRST", (2, 1))
+    monkeypatch.setattr(_walk, "_MOST", (8, 4))
+    monkeypatch.setattr(_walk, "_FEWEST_FEW", 2)
+    monkeypatch.setattr(_walk, "_MOST_FEW", 8)
     monkeypatch.setattr(_ground, "ROWS_BLOCK", 5)
 
 
@@ -210,7 +256,7 @@ def test_the_largest_first_density_is_exact():
     request = Request(1, np.array([7]), np.arange(8, 400), None, None, np.ones(400))
     start = _ground.start_state(demand, request, 20.0, n_jobs=None)
     rows, exact = np.arange(8, 400, dtype=np.int32), np.zeros(400)
-    density.density_of_rows(demand, rows, 0, len(rows), start.covered, exact)
+    density.density_of_rows(demand, rows, 0, len(rows), start.cover.covered, exact)
     bound = exact[rows] + np.random.default_rng(0).uniform(0, 3, len(rows))
     largest = _ground.largest_density(demand, rows, bound, start, n_jobs=2)
     assert largest == exact.max()

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import skxssr
-from skxssr._kernels import blocks, distances, greedy
-from skxssr._kernels.cover import cover, reach_of
+from skxssr._kernels import blocks, distances, greedy, lazy
+from skxssr._kernels.cover import cover
 from skxssr._kernels.demand import make_demand
 from skxssr._quota import Request
 from skxssr.selection._greedy import greedy_runs, run_full
-from skxssr.selection._ground import start_state
+from skxssr.selection._ground import empty_cover, start_state
 from tests import naive
-from tests.conftest import lattice, normal
+from tests.conftest import normal
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,10 @@ def covered_by(X, picks, precision):
     demand = make_demand(
         X, np.arange(len(X)), np.ones(len(X)), sampled=False, precision=precision, diameter=diameter
     )
-    covered, reach = np.zeros(len(X)), np.empty(len(X), dtype=np.float32)
-    reach_of(demand, covered, 0, len(X), reach)
+    state = empty_cover(demand, np.zeros(len(demand.rows)))
     for pick in picks:
-        cover(demand, np.array([pick]), 0, len(X), covered, reach)
-    return covered
+        cover(demand, np.array([pick]), 0, len(demand.radius32), state)
+    return state.covered[~demand.filler]
 
 
 @pytest.mark.parametrize("precision", [0.5, 3.0, 1e-4, -1.0])
@@ -123,20 +122,31 @@ def test_powers_with_nothing_to_the_nothing():
         assert out.tolist() == ((base / 2.0) ** exponent).tolist()
 
 
-def test_heap_yields_rows_by_bound_then_index():
-    bound = lattice(50, 1, 7, 0)[:, 0].astype(np.float32)
-    rows = np.random.default_rng(0).permutation(50)
-    heap = np.empty(50, dtype=np.int64)
-    heap[:30] = rows[:30]
-    greedy.heapify(heap, 30, bound)
-    size = greedy.push(heap, 30, rows[30:], bound)
-    order = []
-    while size:
-        order.append(int(heap[0]))
-        size -= 1
-        heap[0] = heap[size]
-        greedy.sift_down(heap, size, 0, bound)
-    assert order == sorted(range(50), key=lambda i: (-bound[i], i))
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize(
+    ("worth", "above"), [(-np.inf, -np.inf), (0.5, 0.25), (0.25, 0.5), (2.0, 0.0)]
+)
+@pytest.mark.parametrize("seed", range(6))
+def test_leaders_are_those_of_the_naive_twin(direct, worth, above, seed):
+    rng = np.random.default_rng(seed)
+    now = 5
+    known = rng.choice(
+        [0, 7, 2 * now, 2 * now + 1], size=60, p=[[0.2, 0.3, 0.3, 0.2], [0.5, 0, 0, 0.5]][seed % 2]
+    )
+    rows = lazy.Rows(
+        bound=(rng.integers(12, size=60) / 8).astype(np.float32),
+        known=known.astype(np.int32),
+        density=np.zeros(60),
+        nearest=np.zeros(60),
+        seen=np.zeros(60, dtype=np.int32),
+    )
+    few = rng.permutation(60)[:40].astype(np.int32)
+    allowed = rng.random(60) < 0.8
+    out = np.empty(40, dtype=np.int32)
+    n, bounded = lazy.leaders(rows, few, allowed, now, direct, worth, above, out)
+    expected, kind = naive.leaders(rows.bound, known, few, allowed, now, direct, worth, above)
+    assert out[:n].tolist() == expected
+    assert bounded == kind or not expected
 
 
 def test_lazy_reads_few_rows_where_the_full_scan_reads_all():
@@ -147,13 +157,13 @@ def test_lazy_reads_few_rows_where_the_full_scan_reads_all():
     )
     start, none = start_state(demand, request, 20.0, n_jobs=None), np.empty(0)
     score = greedy.Score(1.0, 1.0, np.ones(400), alpha=0.0)
-    (lazy,) = greedy_runs([demand], [score], start, none, request, n_jobs=None)
-    score = score._replace(density_scale=lazy.density_scale)
+    (run,) = greedy_runs([demand], [score], start, none, request, n_jobs=None)
+    score = score._replace(density_scale=run.density_scale)
     full = run_full(demand, score, start, none, request, n_jobs=None)
-    assert lazy.indices.tolist() == full.indices.tolist()
-    assert lazy.scores.tolist() == full.scores.tolist()
-    assert lazy.density.tolist() == full.density.tolist()
-    assert lazy.n_evaluations < full.n_evaluations / 3
+    assert run.indices.tolist() == full.indices.tolist()
+    assert run.scores.tolist() == full.scores.tolist()
+    assert run.density.tolist() == full.density.tolist()
+    assert run.n_evaluations < full.n_evaluations / 3
 
 
 def test_kernels_work_where_no_cache_can_be_written(tmp_path):

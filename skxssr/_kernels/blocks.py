@@ -1,4 +1,4 @@
-"""Distances and kernel values from one row to a block of demand points. Imports `_jit` only.
+"""Distances and kernel values from one row to a block of demand points. Imports `demand`.
 
 Exact ones are float64, summed from the first feature to the last, so that the same two rows give
 the same bits wherever they meet. Float32 ones are bounds: `Demand` holds their margin.
@@ -7,13 +7,15 @@ the same bits wherever they meet. Float32 ones are bounds: `Demand` holds their 
 import numpy as np
 
 from skxssr._kernels._jit import bound_kernel, kernel
+from skxssr._kernels.demand import BLOCK
 
-MANY = 64  # points of a block above which computing all of them side by side is faster
+MANY = 32  # points of a block above which computing all of them side by side is faster
 ZERO_BEYOND = 745.0  # exponents beyond this give 0
 _LOG2E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
 _ZERO = np.float32(0.0)
+_SHORTER = np.float32(1.0 - 1e-4)  # of a distance, below its error
 _POWER_OF_2 = np.ldexp(1.0, -np.arange(1100))  # exact, as a power function need not be
 
 
@@ -111,11 +113,10 @@ def block_of_squares(row, points, start, stop, out):
 
 
 @kernel
-def within(squares, reach, start, n, columns):
-    """Write to `columns` the points start, ..., start + n - 1 within `reach`; returns how many."""
+def within(squares, limits, start, columns):
+    """Write to `columns` which of the block of points from `start` are within their limits."""
     found = np.int64(0)
-    limits = reach[start : start + n]
-    for y in range(n):
+    for y in range(BLOCK):
         columns[found] = start + y
         found += np.int64(squares[y] <= limits[y])
     return found
@@ -157,51 +158,63 @@ def values_at(demand, i, columns, n, out):
 
 
 @bound_kernel
-def count_within(squares, reach, start, n):
+def count_within(squares, limits):
+    """How many of a block of `squares` are within their limits."""
     found = np.int32(0)
-    limits = reach[start : start + n]
-    for y in range(n):
+    for y in range(BLOCK):
         found += np.int32(squares[y] <= limits[y])
     return found
 
 
 @kernel
-def values_within(demand, i, start, stop, reach, squares, columns, values):
-    """Write the points start, ..., stop - 1 within `reach` of row i, and their kernels.
+def values_within(demand, i, block, reach, squares, columns, values):
+    """Write the points of a block within `reach` of row i, and their kernels.
 
     Where they are many it writes all. `squares`, `columns` and `values` are buffers; returns how
     many were written.
     """
-    n = stop - start
+    start, stop = block * BLOCK, (block + 1) * BLOCK
     block_of_squares(demand.X32[i], demand.points32, start, stop, squares)
-    n_within = count_within(squares, reach, start, n)
+    n_within = count_within(squares, reach[start:stop])
     if n_within > MANY:
-        for y in range(n):
+        for y in range(BLOCK):
             columns[y] = start + y
         block_of_values(demand.X[i], demand.points, start, stop, demand.precision, values)
-        return n
+        return np.int64(BLOCK)
     if n_within > 0:
-        within(squares, reach, start, n, columns)
+        within(squares, reach[start:stop], start, columns)
         values_at(demand, i, columns, n_within, values)
     return np.int64(n_within)
 
 
 @bound_kernel
-def out_of_reach(demand, i, block, reach):
-    """Whether no point of the block is within `reach`, a float32 square, of row i."""
-    squared = _ZERO
-    for j in range(demand.X32.shape[1]):
-        u = demand.X32[i, j] - demand.centers32[block, j]
-        squared += u * u
-    gap = np.sqrt(squared) * np.float32(1.0 - 1e-4) - demand.radius32[block]
-    return gap > _ZERO and gap * gap > reach
+def gaps(demand, i, lo, hi, out):
+    """Fill `out[:hi - lo]` with lower bounds, float32 squares, of the way to blocks `lo` to `hi`.
+
+    No point of a block is nearer to row i. 0 where the row may be among them.
+    """
+    block_of_squares(demand.X32[i], demand.centers32, lo, hi, out)
+    radius = demand.radius32[lo:hi]
+    for b in range(hi - lo):
+        gap = max(np.sqrt(out[b]) * _SHORTER - radius[b], _ZERO)
+        out[b] = gap * gap
 
 
 @bound_kernel
-def largest_reach(reach, start, stop):
-    """The largest of `reach[start:stop]`."""
+def nearest_blocks(demand, lo, hi, out):
+    """Fill `out[lo:hi]` with the block whose middle is nearest to each row."""
+    n_blocks = demand.radius32.shape[0]
+    squares = np.empty(n_blocks, dtype=np.float32)
+    for i in range(lo, hi):
+        block_of_squares(demand.X32[i], demand.centers32, 0, n_blocks, squares)
+        out[i] = squares.argmin()
+
+
+@bound_kernel
+def largest_reach(reach, block):
+    """The largest `reach` (m,) of a block."""
     largest = np.float32(-1.0)
-    part = reach[start:stop]
-    for y in range(stop - start):
+    part = reach[block * BLOCK : (block + 1) * BLOCK]
+    for y in range(BLOCK):
         largest = max(largest, part[y])
     return largest

@@ -1,5 +1,7 @@
 """What picks cover, and how far off the nearest pick is: exact. Imports `blocks`."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skxssr._kernels._jit import kernel
@@ -7,8 +9,8 @@ from skxssr._kernels.blocks import (
     ZERO_BEYOND,
     block_of_squares,
     count_within,
+    gaps,
     largest_reach,
-    out_of_reach,
     squared_distance,
     squares_at,
     values_within,
@@ -19,11 +21,31 @@ from skxssr._kernels.demand import BLOCK
 _ONE_ULP = 1.0 + 2e-7  # above a rounding to float32
 
 
+class Cover(NamedTuple):
+    """What rows cover of the demand, and from how far off more could be covered.
+
+    Attributes
+    ----------
+    covered : (m,) float64
+        The largest kernel value to a row that covers.
+    reach : (m,) float32
+        A float32 square beyond it means a kernel of at most `covered`.
+    farthest : (n_blocks,) float32
+        The largest `reach` of each block.
+    """
+
+    covered: np.ndarray
+    reach: np.ndarray
+    farthest: np.ndarray
+
+
 @kernel
-def reach_of(demand, covered, lo, hi, reach):
-    """Fill `reach[lo:hi]`: a float32 square beyond it means a kernel of at most `covered`."""
-    for y in range(lo, hi):
-        reach[y] = _reach(demand, covered[y])
+def reach_of(demand, state):
+    """Fill `reach` and `farthest` of a `Cover` from what it covers."""
+    for y in range(demand.rows.shape[0]):
+        state.reach[y] = _reach(demand, state.covered[y])
+    for block in range(demand.radius32.shape[0]):
+        state.farthest[block] = largest_reach(state.reach, block)
 
 
 @kernel
@@ -46,26 +68,26 @@ def upper_square(demand, squared):
 
 
 @kernel
-def cover(demand, rows, lo, hi, covered, reach):
-    """Raise `covered[lo:hi]` to the largest kernel with `rows`, and lower `reach` with it.
-
-    `lo` is the first point of a block.
-    """
+def cover(demand, rows, lo, hi, state):
+    """Let `rows` cover the demand in the blocks `lo` to `hi`, in a `Cover`."""
     values = np.empty(BLOCK)
     squares = np.empty(BLOCK, dtype=np.float32)
     columns = np.empty(BLOCK + 1, dtype=np.int64)
-    for start in range(lo, hi, BLOCK):
-        stop = min(start + BLOCK, hi)
-        farthest = largest_reach(reach, start, stop)
-        for i in rows:
-            if out_of_reach(demand, i, start // BLOCK, farthest):
+    gap = np.empty(hi - lo, dtype=np.float32)
+    covered, reach = state.covered, state.reach
+    for i in rows:
+        gaps(demand, i, lo, hi, gap)
+        for block in range(lo, hi):
+            if gap[block - lo] > state.farthest[block]:
                 continue
-            n_within = values_within(demand, i, start, stop, reach, squares, columns, values)
+            n_within = values_within(demand, i, block, reach, squares, columns, values)
             for e in range(n_within):
                 y = columns[e]
                 if values[e] > covered[y]:
                     covered[y] = values[e]
                     reach[y] = _reach(demand, covered[y])
+            if n_within > 0:
+                state.farthest[block] = largest_reach(reach, block)
 
 
 @kernel
@@ -92,26 +114,29 @@ def lower_nearest(demand, rows, lo, hi, picks, picks32, seen, nearest):
 
 
 @kernel
-def lower_columns(demand, i, lo, hi, nearest, limit):
-    """Lower `nearest[lo:hi]` of the demand points to the squared distance to row i.
+def lower_columns(demand, i, nearest, limit, farthest):
+    """Lower `nearest` (m,) of the demand points to the squared distance to row i.
 
-    `limit` (m,) float32 belongs to `nearest` as `reach` does to what is covered.
+    `limit` (m,) and `farthest` (n_blocks,) belong to `nearest` as those of a `Cover` to `covered`.
     """
     values = np.empty(BLOCK)
     squares = np.empty(BLOCK, dtype=np.float32)
     columns = np.empty(BLOCK + 1, dtype=np.int64)
-    for start in range(lo, hi, BLOCK):
-        n = min(start + BLOCK, hi) - start
-        farthest = largest_reach(limit, start, start + n)
-        if out_of_reach(demand, i, start // BLOCK, farthest):
+    n_blocks = demand.radius32.shape[0]
+    gap = np.empty(n_blocks, dtype=np.float32)
+    gaps(demand, i, 0, n_blocks, gap)
+    for block in range(n_blocks):
+        if gap[block] > farthest[block]:
             continue
-        block_of_squares(demand.X32[i], demand.points32, start, start + n, squares)
-        if count_within(squares, limit, start, n) == 0:
+        start, stop = block * BLOCK, (block + 1) * BLOCK
+        block_of_squares(demand.X32[i], demand.points32, start, stop, squares)
+        if count_within(squares, limit[start:stop]) == 0:
             continue
-        n_within = within(squares, limit, start, n, columns)
+        n_within = within(squares, limit[start:stop], start, columns)
         squares_at(demand, i, columns, n_within, values)
         for e in range(n_within):
             y = columns[e]
             if values[e] < nearest[y]:
                 nearest[y] = values[e]
                 limit[y] = upper_square(demand, values[e])
+        farthest[block] = largest_reach(limit, block)

@@ -1,4 +1,4 @@
-"""The composite score, and the order in which greedy selection looks at rows. Imports `_jit` only.
+"""The composite score, and which of two rows wins. Imports `_jit` only.
 
 The tie rule, the same in both engines: scores are float64 in a fixed order, rounded to float32 and
 compared; equal goes to the larger distance to what is picked or labelled, then to the lowest index.
@@ -89,49 +89,3 @@ def best_of(rows, score, nearest, best):
         ):
             best = i
     return best
-
-
-@kernel
-def _before(bound, i, j):
-    """Whether row i leaves the heap before row j: larger bound first, then the lower index."""
-    return bound[i] > bound[j] or (bound[i] == bound[j] and i < j)
-
-
-@kernel
-def sift_down(heap, size, at, bound):
-    """Let the row at place `at` of `heap` go down to where it belongs."""
-    row = heap[at]
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        if child + 1 < size and _before(bound, heap[child + 1], heap[child]):
-            child += 1
-        if not _before(bound, heap[child], row):
-            break
-        heap[at] = heap[child]
-        at = child
-    heap[at] = row
-
-
-@kernel
-def heapify(heap, size, bound):
-    """Order the first `size` entries of `heap`, row indices, by `bound` (n,) float32, in place."""
-    for at in range(size // 2 - 1, -1, -1):
-        sift_down(heap, size, at, bound)
-
-
-@kernel
-def push(heap, size, rows, bound):
-    """Add `rows` to the first `size` entries of `heap`; returns the new size."""
-    for row in rows:
-        at = size
-        size += 1
-        while at > 0:
-            parent = (at - 1) // 2
-            if not _before(bound, row, heap[parent]):
-                break
-            heap[at] = heap[parent]
-            at = parent
-        heap[at] = row
-    return size

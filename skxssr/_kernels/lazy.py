@@ -1,21 +1,17 @@
 """The rows of one lazy greedy run, and which could still win. Imports `cover` and `greedy`.
 
-Scores never rise over picks, so that a stale score bounds the fresh one. A row at the top of the
-heap is brought up to date in steps, each dearer and closer, and goes down as far as its bound does:
-its distance to the picks, a bound of the density, the density.
+Scores never rise over picks, so that a stale score bounds the fresh one. A few rows, those of the
+largest bounds, know their distance to every pick; the others wait with the bound they have.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from skxssr._kernels._jit import kernel
-from skxssr._kernels.cover import lower_nearest
-from skxssr._kernels.greedy import MARGIN, composite, sift_down
-
-# What the score of a row knows of the picks made. One number for each row holds this and how many
-# they are, so that every row is stale after a pick.
-STALE, NEAREST, BOUNDED, LEVELS = 0, 1, 2, 3
+from skxssr._kernels._jit import bound_kernel, kernel
+from skxssr._kernels.blocks import squared_distance
+from skxssr._kernels.cover import lower_nearest, upper_square
+from skxssr._kernels.greedy import MARGIN, composite
 
 
 class Rows(NamedTuple):
@@ -23,66 +19,94 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    heap : (n_candidates,) int32
-        Row indices, the first of them in the order of a heap by `bound`.
     bound : (n,) float32
         Upper bound of the score.
-    level : (n,) int32
-        ``LEVELS * t`` plus what it knows of the first t picks.
+    known : (n,) int32
+        ``2 t``: `density` bounds that after t picks. ``2 t + 1``: it is that, to the bit.
     density, nearest : (n,) float64
         Upper bound of the density, and of the squared distance to what is picked or labelled.
     seen : (n,) int32
-        How many picks `nearest` knows.
+        How many picks `nearest` knows; all of them in the few, whatever stands here.
     """
 
-    heap: np.ndarray
     bound: np.ndarray
-    level: np.ndarray
+    known: np.ndarray
     density: np.ndarray
     nearest: np.ndarray
     seen: np.ndarray
 
 
 @kernel
-def pop(demand, score, rows, size, picks, picks32, allowed, direct, worth, most, out, parked):
-    """Take off the heap rows that could still win: those whose bound is at least `worth`.
+def leaders(rows, few, allowed, now, direct, worth, above, out):
+    """Write to `out` the allowed rows of `few` that could win, all of one kind; returns how many.
 
-    On the way rows are brought to level `NEAREST`, to `BOUNDED` if `direct`: no bound of the
-    density is to come. `picks` (t,) are the rows picked, `picks32` (p, >= t) their rows of
-    `Demand.X32`, one a column. Taken are rows of one level, that of the first, largest bound first
-    and up to ``most[level]`` of them.
+    Could win: the bound is at least `worth` and above `above`. Either they wait for their exact
+    density, and know a bound of it as of `now` picks, or they wait for that bound; with `direct` no
+    row does. The kind is that of the row with the largest bound, and rows come with it that are
+    no worse than any of the other kind.
 
-    Rows that are not `allowed` go to `parked`, with their stale bound, for the caller to push when
-    they are. Returns the size of the heap, the number of rows, the number parked, and the level.
+    Returns
+    -------
+    n : int
+    bounded : bool
+        Whether they know a bound.
     """
-    heap, bound, level, base = rows.heap, rows.bound, rows.level, LEVELS * len(picks)
-    n_rows = 0
-    n_parked = 0
-    found = 0
-    while size > 0:
-        i = heap[0]
-        if allowed[i]:
-            if bound[i] < worth:
-                break
-            own = max(level[i] - base, STALE)
-            if own == STALE:
-                lower_nearest(demand, heap, 0, 1, picks, picks32, rows.seen, rows.nearest)
-                level[i] = base + (BOUNDED if direct else NEAREST)
-                bound[i] = composite(score, i, rows.density[i], rows.nearest[i], MARGIN)
-                sift_down(heap, size, 0, bound)
-                continue
-            if n_rows == 0:
-                found = own
-            if own != found or n_rows == most[found]:
-                break
-        size -= 1
-        if size > 0:
-            heap[0] = heap[size]
-            sift_down(heap, size, 0, bound)
-        if allowed[i]:
-            out[n_rows] = i
-            n_rows += 1
-        else:
-            parked[n_parked] = i
-            n_parked += 1
-    return size, n_rows, n_parked, found
+    best_bounded = best_other = np.float32(-1.0)
+    for i in few:
+        if allowed[i] and rows.bound[i] >= worth and rows.bound[i] > above:
+            if rows.known[i] == 2 * now or (direct and rows.known[i] < 2 * now):
+                best_bounded = max(best_bounded, rows.bound[i])
+            elif rows.known[i] < 2 * now:
+                best_other = max(best_other, rows.bound[i])
+    bounded = best_bounded >= best_other
+    least = max(np.float32(worth), best_other if bounded else best_bounded)
+    n = 0
+    if max(best_bounded, best_other) < 0.0:
+        return n, bounded
+    for i in few:
+        known = rows.known[i]
+        of_kind = known <= 2 * now and (direct or (known == 2 * now) == bounded)
+        if of_kind and allowed[i] and rows.bound[i] >= least and rows.bound[i] > above:
+            out[n] = i
+            n += 1
+    return n, bounded
+
+
+@kernel
+def take_bounds(score, rows, at, density, now):
+    """Lower the densities of the rows `at` to the bounds `density`, as of `now` picks."""
+    for r in range(at.shape[0]):
+        i = at[r]
+        if rows.known[i] < 2 * now:
+            rows.known[i] = 2 * now
+            if density[r] < rows.density[i]:
+                rows.density[i] = density[r]
+                rows.bound[i] = composite(score, i, density[r], rows.nearest[i], MARGIN)
+
+
+@kernel
+def bring_up(demand, score, rows, at, picks, picks32):
+    """Let the rows `at` know their distance to all `picks`."""
+    lower_nearest(demand, at, 0, at.shape[0], picks, picks32, rows.seen, rows.nearest)
+    for i in at:
+        rows.bound[i] = composite(score, i, rows.density[i], rows.nearest[i], MARGIN)
+
+
+@bound_kernel
+def _squared32(X32, i, pick):
+    squared = np.float32(0.0)
+    for j in range(X32.shape[1]):
+        u = X32[i, j] - X32[pick, j]
+        squared += u * u
+    return squared
+
+
+@kernel
+def lower_few(demand, score, rows, few, pick):
+    """Let the rows `few`, which know all picks before, know the distance to `pick`."""
+    for i in few:
+        if _squared32(demand.X32, i, pick) <= upper_square(demand, rows.nearest[i]):
+            squared = squared_distance(demand.X[i], demand.X[pick])
+            if squared < rows.nearest[i]:
+                rows.nearest[i] = squared
+                rows.bound[i] = composite(score, i, rows.density[i], squared, MARGIN)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skxssr._kernels.blocks import kernel_values
-from skxssr._kernels.cover import cover, lower_columns, lower_nearest, reach_of
+from skxssr._kernels.cover import Cover, cover, lower_columns, lower_nearest, reach_of
 from skxssr._kernels.demand import Demand, make_demand
 from skxssr._kernels.distances import lower_to_point
 from skxssr._request import check_rows, check_weight
@@ -31,26 +31,33 @@ def coverage_curve(
 ) -> np.ndarray:
     """Loss of the demand after each of the `picks`, row indices; see `coverage_loss`.
 
-    `weight` (m,) is that of the demand points. Returns an array of shape (n_picks + 1,): first the
-    loss under the rows `labeled` alone, infinite if there are none and the loss is a distance.
+    `weight` (n,) is that of the rows, of which the demand points matter. Returns an array of shape
+    (n_picks + 1,): first the loss under the rows `labeled` alone, infinite if there are none and
+    the loss is a distance.
     """
-    m = len(demand.rows)
+    m, n_blocks = len(demand.rows), len(demand.radius32)
     kernel = kind == "kernel"
-    state = np.zeros(m) if kernel else np.full(m, np.inf)  # covered, or squared distances
-    limit = np.full(m, np.inf, dtype=np.float32)
+    value = np.zeros(m) if kernel else np.full(m, np.inf)  # covered, or squared distances
+    state = Cover(
+        value,
+        np.full(m, np.inf, dtype=np.float32),
+        np.full(n_blocks, np.inf, dtype=np.float32),
+    )
     if kernel:
-        reach_of(demand, state, 0, m, limit)
-        cover(demand, labeled, 0, m, state, limit)
+        reach_of(demand, state)
+        cover(demand, labeled, 0, n_blocks, state)
     else:
         for row in labeled:
-            lower_columns(demand, row, 0, m, state, limit)
-    losses = [_loss(state, weight, kind)]
+            lower_columns(demand, row, *state)
+    used = np.flatnonzero(~demand.filler)
+    weight = weight[demand.rows[used]]
+    losses = [_loss(value[used], weight, kind)]
     for t in range(len(picks)):
         if kernel:
-            cover(demand, picks[t : t + 1], 0, m, state, limit)
+            cover(demand, picks[t : t + 1], 0, n_blocks, state)
         else:
-            lower_columns(demand, picks[t], 0, m, state, limit)
-        losses.append(_loss(state, weight, kind))
+            lower_columns(demand, picks[t], *state)
+        losses.append(_loss(value[used], weight, kind))
     return np.array(losses)
 
 

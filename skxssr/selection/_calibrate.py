@@ -54,9 +54,9 @@ def calibrate(
     verbose: int,
 ) -> Calibration:
     """Select for every alpha of `grid`, and of `extra` for comparison, and choose one of `grid`."""
-    weight = request.weight[scales.demand]
+    weight = request.weight
     if kind == "novel_distance":
-        weight, kind = weight * far[scales.demand], "mean_distance"
+        weight, kind = weight * far, "mean_distance"
     tried = sorted({*grid, *extra})
     shown = verbose if len(tried) > 1 else 0
     results = progress(composite.runs(tried), "alpha", verbose=shown, total=len(tried))

@@ -123,6 +123,7 @@ class Composite:
             sampled=scales.notes["demand_sampled"],
             precision=precision_of(scales.bandwidth),
             diameter=scales.diameter,
+            starts=scales.blocks,
         )
         self._picked, self._constant = self.demand, np.zeros(0)
         if not form.residual:  # what is picked does not change the density
@@ -153,7 +154,7 @@ class Composite:
         if self._far is not None and (self._in_demand or not self._additive):
             powers(self._far, self._unit, alpha, powered)
         if self._in_demand:
-            demand = demand._replace(weight=demand.weight * powered[self._scales.demand])
+            demand = demand._replace(weight=demand.weight * powered[demand.rows])
             powered = np.ones(len(demand.X))
         if self._additive:
             if self._far is not None and not self._in_demand:

@@ -2,25 +2,19 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
 
 from skxssr._kernels import greedy as kernels
-from skxssr._kernels.cover import cover
+from skxssr._kernels.cover import Cover, cover
 from skxssr._kernels.demand import Demand
 from skxssr._kernels.density import density_of_rows
 from skxssr._kernels.distances import argmax_allowed, lower_to_point
 from skxssr._quota import Quota, Request
-from skxssr._threads import over_blocks
-from skxssr.selection._ground import (
-    ROWS_BLOCK,
-    Start,
-    bounds_of,
-    largest_density,
-    rounded_down,
-    rounded_up,
-)
+from skxssr._threads import limit_threads, over_blocks
+from skxssr.selection._ground import ROWS_BLOCK, Ledger, Start, largest_density
 from skxssr.selection._walk import Run, Walk, empty_run
 
 
@@ -48,58 +42,60 @@ def greedy_runs(
     n_jobs : int, optional
     """
     rows = request.candidates.astype(np.int32)
-    n, covered = len(demands[0].X), rounded_down(start.covered)[None]
-    walks: list[Walk] = []
-    for d, demand in enumerate(demands):
-        density, scale = constant, 1.0
-        if len(demand.rows):
-            density = np.zeros(n)
-            weight = rounded_up(demand.weight)[None]
-            density[rows] = bounds_of(demand, rows, covered, weight, start.reach, n_jobs=n_jobs)[0]
-            scale = largest_density(demand, rows, density[rows], start, n_jobs=n_jobs) or 1.0
-        walks += [
-            Walk(
-                demand,
-                score._replace(density_scale=scale),
-                start,
-                density,
-                request,
-            )
-            for score in scores[d :: len(demands)]
-        ]
-    yield from _run_walks(walks, n_jobs=n_jobs)
+    teams: list[_Team] = []
+    with limit_threads(1):  # the threads are ours; a kernel of bounds multiplies small matrices
+        for d, demand in enumerate(demands):
+            own = scores[d :: len(demands)]
+            ledger = Ledger(demand, start, len(own), n_jobs=n_jobs)
+            density, scale = constant, 1.0
+            if len(demand.rows):
+                density = np.zeros(len(demand.X))
+                density[rows] = ledger.bounds(rows, [0], n_jobs=n_jobs)[0]
+                scale = largest_density(demand, rows, density[rows], start, n_jobs=n_jobs) or 1.0
+            walks = [
+                Walk(demand, score._replace(density_scale=scale), start, covered, density, request)
+                for score, covered in zip(own, ledger.runs, strict=True)
+            ]
+            teams.append(_Team(ledger, walks))
+        _run_teams(teams, n_jobs=n_jobs)
+    yield from (walk.run for team in teams for walk in team.walks)
 
 
-def _run_walks(walks: list[Walk], *, n_jobs: int | None) -> Iterator[Run]:
-    """Make all picks of each of the `walks`, in threads; yields their runs in order."""
-    waiting = [(walk, walk.run_to_end()) for walk in walks]
+class _Team(NamedTuple):
+    """Runs that cover the same demand, whose bounds are computed together."""
+
+    ledger: Ledger
+    walks: list[Walk]
+
+    def bound(self, rows: np.ndarray, *, n_jobs: int | None) -> None:
+        """Give bounds of the densities of `rows` to all runs that are not at their end."""
+        walks = [walk for walk in self.walks if walk.t < len(walk.run.indices)]
+        rows = self.ledger.in_order(rows)
+        # runs of the same picks cover the same
+        keys = [walk.run.indices[: walk.t].tobytes() for walk in walks]
+        states = {key: self.walks.index(walk) for key, walk in zip(keys, walks, strict=True)}
+        bound = self.ledger.bounds(rows, list(states.values()), n_jobs=n_jobs)
+        of_state = dict(zip(states, bound, strict=True))
+        for walk, key in zip(walks, keys, strict=True):
+            walk.take_bounds(rows, of_state[key])
+
+
+def _run_teams(teams: list[_Team], *, n_jobs: int | None) -> None:
+    """Make all picks of all runs, in threads."""
+    walks = [walk for team in teams for walk in team.walks]
+    steps = [walk.run_to_end() for walk in walks]
+    asked: list[np.ndarray | None] = []
     with ThreadPoolExecutor(min(effective_n_jobs(n_jobs), len(walks))) as pool:
-        while waiting:
-            asked = list(pool.map(lambda pair: next(pair[1], None), waiting))
-            waiting = [pair for pair, rows in zip(waiting, asked, strict=True) if rows is not None]
-            if waiting:
-                wanted = np.unique(np.concatenate([rows for rows in asked if rows is not None]))
-                _bound_together([walk for walk, _ in waiting], wanted, n_jobs=n_jobs)
-    yield from (walk.run for walk in walks)
-
-
-def _bound_together(walks: list[Walk], rows: np.ndarray, *, n_jobs: int | None) -> None:
-    """Bound the densities of `rows` for all `walks`; the kernels are computed once."""
-    # runs of the same weights and picks cover the same
-    keys = [(id(w.demand.weight), w.run.indices[: w.t].tobytes()) for w in walks]
-    states = dict(zip(keys, walks, strict=True))
-    distinct = list(states.values())
-    bound = bounds_of(
-        walks[0].demand,
-        rows,
-        np.concatenate([walk.covered32 for walk in distinct]),
-        np.concatenate([walk.weight32 for walk in distinct]),
-        np.max([walk.reach for walk in distinct], axis=0),
-        n_jobs=n_jobs,
-    )
-    of_state = dict(zip(states, bound, strict=True))
-    for walk, key in zip(walks, keys, strict=True):
-        walk.take_bounds(rows, of_state[key])
+        while True:
+            asked = list(pool.map(lambda step: next(step, None), steps))
+            if all(rows is None for rows in asked):
+                return
+            wanted = dict(zip(map(id, walks), asked, strict=True))
+            for team in teams:
+                of_team = [wanted[id(walk)] for walk in team.walks]
+                rows = [some for some in of_team if some is not None]
+                if rows:
+                    team.bound(np.unique(np.concatenate(rows)), n_jobs=n_jobs)
 
 
 def run_full(
@@ -117,7 +113,8 @@ def run_full(
     where a row could not be picked.
     """
     X, m = demand.X, len(demand.rows)
-    covered, reach, nearest = start.covered.copy(), start.reach.copy(), start.nearest.copy()
+    state = Cover(*(part.copy() for part in start.cover))
+    nearest = start.nearest.copy()
     density = constant.copy() if m == 0 else np.zeros(len(X))
     quota = Quota(len(X), request)
     rows = request.candidates.astype(np.int32)
@@ -127,7 +124,7 @@ def run_full(
 
     def scan(lo: int, hi: int) -> None:
         if m:
-            density_of_rows(demand, rows, lo, hi, covered, density)
+            density_of_rows(demand, rows, lo, hi, state.covered, density)
         kernels.composites(score, rows[lo:hi], density, nearest, 1.0, values)
 
     for t in range(request.budget):
@@ -141,5 +138,5 @@ def run_full(
         quota.take(pick)
         lower_to_point(X, 0, len(X), X[pick], nearest)
         if m:
-            cover(demand, run.indices[t : t + 1], 0, m, covered, reach)
+            cover(demand, run.indices[t : t + 1], 0, len(demand.radius32), state)
     return run

@@ -1,10 +1,11 @@
 """Rows and demand as the kernels take them, and what is covered first. Imports `_kernels`."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from skxssr._kernels.cover import cover, lower_nearest, reach_of
+from skxssr._kernels.blocks import nearest_blocks
+from skxssr._kernels.cover import Cover, cover, lower_nearest, reach_of
 from skxssr._kernels.demand import Demand
 from skxssr._kernels.density import density_bounds, density_of_rows
 from skxssr._quota import Request
@@ -13,23 +14,27 @@ from skxssr._threads import over_blocks
 ROWS_BLOCK = 64  # a density costs m distances, so that few rows are already work for a thread
 
 
-@dataclass
-class Start:
+class Start(NamedTuple):
     """State before the first pick, shared by every alpha: what the labelled rows cover.
 
     Attributes
     ----------
-    covered : ndarray of shape (m,)
-    reach : ndarray of shape (m,), float32
-        Of `covered`, see `reach_of`.
+    cover : Cover
     nearest : ndarray of shape (n,)
         Squared distance of the candidates to the nearest labelled row, or the square of the common
         bound.
     """
 
-    covered: np.ndarray
-    reach: np.ndarray
+    cover: Cover
     nearest: np.ndarray
+
+
+def empty_cover(demand: Demand, covered: np.ndarray) -> Cover:
+    """A `Cover` of the demand that covers so much (m,), which it takes over."""
+    reach = np.empty(len(covered), dtype=np.float32)
+    state = Cover(covered, reach, np.empty(len(demand.radius32), dtype=np.float32))
+    reach_of(demand, state)
+    return state
 
 
 def start_state(
@@ -41,18 +46,15 @@ def start_state(
     credit: np.ndarray | None = None,
 ) -> Start:
     """Cover by the labelled rows, on top of a `credit` (m,)."""
-    m = len(demand.rows)
-    covered = np.zeros(m) if credit is None else credit.copy()
-    reach = np.empty(m, dtype=np.float32)
-    reach_of(demand, covered, 0, m, reach)
+    state = empty_cover(demand, np.zeros(len(demand.rows)) if credit is None else credit.copy())
     nearest = np.full(len(demand.X), diameter**2)
     labeled, rows = request.labeled.astype(np.int64), request.candidates.astype(np.int32)
     if len(labeled):
         over_blocks(
-            lambda lo, hi: cover(demand, labeled, lo, hi, covered, reach),
-            m,
+            lambda lo, hi: cover(demand, labeled, lo, hi, state),
+            len(demand.radius32),
             n_jobs=n_jobs,
-            size=1024,
+            size=8,
         )
         labeled32 = np.ascontiguousarray(demand.X32[labeled].T)
         seen = np.zeros(len(demand.X), dtype=np.int32)
@@ -62,12 +64,26 @@ def start_state(
             n_jobs=n_jobs,
             size=1024,
         )
-    return Start(covered, reach, nearest)
+    return Start(state, nearest)
 
 
-def rounded_down(covered: np.ndarray) -> np.ndarray:
-    """As float32, nowhere above."""
-    return (covered * (1.0 - 2e-7)).astype(np.float32)
+class Covered(NamedTuple):
+    """What one run covers, exact and as its bounds take it.
+
+    Attributes
+    ----------
+    exact : Cover
+    weighted32 : ndarray of shape (m,), float32
+        Times the weight of the demand, nowhere above.
+    """
+
+    exact: Cover
+    weighted32: np.ndarray
+
+    def round_down(self, weight: np.ndarray) -> None:
+        """Bring `weighted32` up to date."""
+        share = weight * (1.0 - 2e-7)
+        np.multiply(self.exact.covered, share, out=self.weighted32, casting="same_kind")
 
 
 def rounded_up(weight: np.ndarray) -> np.ndarray:
@@ -75,32 +91,63 @@ def rounded_up(weight: np.ndarray) -> np.ndarray:
     return (weight * (1.0 + 2e-7)).astype(np.float32)
 
 
-def bounds_of(
-    demand: Demand,
-    rows: np.ndarray,
-    covered: np.ndarray,
-    weight: np.ndarray,
-    reach: np.ndarray,
-    *,
-    n_jobs: int | None,
-) -> np.ndarray:
-    """Upper bounds of shape (n_states, n_rows) of the densities of `rows`.
+class Ledger:
+    """What each of several runs of one demand covers.
 
     Parameters
     ----------
-    covered, weight : ndarray of shape (n_states, m), float32
-        `rounded_down` and `rounded_up`.
-    reach : ndarray of shape (m,)
-        The largest of those of the states.
+    demand : Demand
+        With the weights that these runs share.
+    start : Start
+    n_runs : int
+
+    Attributes
+    ----------
+    runs : list of Covered
     """
-    out = np.empty((len(covered), len(rows)))
-    over_blocks(
-        lambda lo, hi: density_bounds(demand, rows, lo, hi, covered, reach, weight, out),
-        len(rows),
-        n_jobs=n_jobs,
-        size=ROWS_BLOCK,
-    )
-    return out
+
+    def __init__(self, demand: Demand, start: Start, n_runs: int, *, n_jobs: int | None) -> None:
+        m = len(demand.rows)
+        self._demand, self._weight32 = demand, rounded_up(demand.weight)
+        self._reach = np.repeat(start.cover.reach[None], n_runs, axis=0)
+        self._farthest = np.repeat(start.cover.farthest[None], n_runs, axis=0)
+        self._weighted32 = np.empty((n_runs, m), dtype=np.float32)
+        self.runs = [
+            Covered(Cover(start.cover.covered.copy(), reach, farthest), weighted32)
+            for reach, farthest, weighted32 in zip(
+                self._reach, self._farthest, self._weighted32, strict=True
+            )
+        ]
+        for covered in self.runs:
+            covered.round_down(demand.weight)
+        self._block = np.zeros(len(demand.X), dtype=np.int32)
+        if m:
+            over_blocks(
+                lambda lo, hi: nearest_blocks(demand, lo, hi, self._block),
+                len(demand.X),
+                n_jobs=n_jobs,
+            )
+
+    def in_order(self, rows: np.ndarray) -> np.ndarray:
+        """`rows`, those near the same demand after each other: what `bounds` is fast with."""
+        return rows[np.argsort(self._block[rows], kind="stable")]
+
+    def bounds(self, rows: np.ndarray, states: list[int], *, n_jobs: int | None) -> np.ndarray:
+        """Upper bounds of shape (n_states, n_rows) of the densities of `rows` in some of the runs.
+
+        The kernel is computed once for all of them.
+        """
+        out, of = np.empty((len(states), len(rows))), np.array(states)
+        over_blocks(
+            lambda lo, hi: density_bounds(
+                *(self._demand, rows, lo, hi),
+                *(of, self._weighted32, self._reach, self._farthest, self._weight32, out),
+            ),
+            len(rows),
+            n_jobs=n_jobs,
+            size=ROWS_BLOCK,
+        )
+        return out
 
 
 def largest_density(
@@ -115,7 +162,7 @@ def largest_density(
         block = order[lo : lo + size]
         over_blocks(
             lambda a, b, block=block: density_of_rows(  # type: ignore[misc]
-                demand, block, a, b, start.covered, exact
+                demand, block, a, b, start.cover.covered, exact
             ),
             len(block),
             n_jobs=n_jobs,

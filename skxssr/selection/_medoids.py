@@ -72,7 +72,7 @@ def select_medoids(
             ),
             request.labeled.astype(np.int64),
             indices,
-            request.weight[demand],
+            request.weight,
         )[1:],
         calibration="mean_distance",
         scales=notes,

@@ -35,6 +35,8 @@ class Scales:
     ----------
     demand : ndarray of shape (m,), int
         Rows of the pool that stand for all of them.
+    blocks : ndarray of shape (n_blocks + 1,), int
+        First of each block of `demand`, see `near_each_other`.
     n_neighbors : int
         The k of density and novelty.
     bandwidth : float
@@ -46,6 +48,7 @@ class Scales:
     """
 
     demand: np.ndarray
+    blocks: np.ndarray
     n_neighbors: int
     bandwidth: float
     diameter: float
@@ -91,7 +94,7 @@ def fix_scales(
     """Choose the demand set, k and the bandwidth for a pool and a budget."""
     total = len(request.labeled) + request.budget
     demand, notes = demand_rows(len(X), request, seed)
-    demand = near_each_other(X, demand)
+    demand, blocks = near_each_other(X, demand)
     m = len(demand)
     if n_neighbors is None:
         k = int(np.clip(np.floor(m / total / 2 + 0.5), 5, 20))
@@ -115,6 +118,7 @@ def fix_scales(
     bandwidth = bandwidth_scale * float(np.median(reach)) if reach.size else 0.0
     return Scales(
         demand=demand,
+        blocks=blocks,
         n_neighbors=k,
         bandwidth=bandwidth,
         diameter=diameter_bound(X, n_jobs=n_jobs),

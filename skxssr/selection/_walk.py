@@ -1,8 +1,8 @@
 """One greedy run that refreshes only scores which could still win. Imports `_kernels`, `_ground`.
 
-Scores never rise over picks, so a stale score bounds the fresh one. A row is refreshed in steps,
-each dearer and closer: its distance to the picks, a float32 bound of its density, its density. The
-picks are those of a full scan.
+Scores never rise over picks, so a stale score bounds the fresh one. A few rows, those of the
+largest bounds, are told of every pick. Those of them that could win are refreshed in two steps: a
+float32 bound of the density, then the density. The picks are those of a full scan.
 """
 
 from collections.abc import Iterator
@@ -11,16 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from skxssr._kernels import greedy as kernels
+from skxssr._kernels import lazy
 from skxssr._kernels.cover import cover
 from skxssr._kernels.demand import Demand
 from skxssr._kernels.density import density_within_reach
-from skxssr._kernels.lazy import BOUNDED, LEVELS, NEAREST, STALE, Rows, pop
 from skxssr._quota import Quota, Request
-from skxssr.selection._ground import Start, rounded_down, rounded_up
+from skxssr.selection._ground import Covered, Start
 
-# Rows taken off the heap at a time, by level: the first time in a pick, the most.
-_FIRST, _MOST = np.zeros(LEVELS, dtype=np.int64), np.zeros(LEVELS, dtype=np.int64)
-_FIRST[[NEAREST, BOUNDED]], _MOST[[NEAREST, BOUNDED]] = (8, 1), (4096, 64)
+_FIRST = (
+    64,
+    1,
+)  # rows at first that get a bound, or an exact density; then twice as many, and so on
+_MOST = (4096, 64)
+_FEWEST_FEW, _MOST_FEW = 512, 32_768  # rows taken among the few at a time
 
 
 @dataclass
@@ -59,6 +62,8 @@ class Walk:
         With the weights of this run. No demand point if the density is constant.
     score : Score
     start : Start
+    covered : Covered
+        Where this run keeps what is covered.
     density : ndarray of shape (n,)
         Upper bounds of the first densities; exact, and constant, without demand points.
     request : Request
@@ -68,8 +73,6 @@ class Walk:
     run : Run
     t : int
         Picks made.
-    covered, reach, covered32, weight32 : ndarray
-        The demand covered by now, its reach, and what the bounds take.
     """
 
     def __init__(
@@ -77,36 +80,30 @@ class Walk:
         demand: Demand,
         score: kernels.Score,
         start: Start,
+        covered: Covered,
         density: np.ndarray,
         request: Request,
     ) -> None:
         n = len(demand.X)
-        self.demand, self.score = demand, score
+        self.demand, self.covered = demand, covered
         self.run, self.t = empty_run(request.budget, score.density_scale), 0
-        self.covered, self.reach = start.covered.copy(), start.reach.copy()
-        self.weight32 = rounded_up(demand.weight)[None]
-        self.covered32 = rounded_down(self.covered)[None]
+        self._score = score
         self._constant = len(demand.rows) == 0
-        self._exact = self._constant or demand.precision < 0
+        self._direct = self._constant or demand.precision < 0
         self._quota = Quota(n, request)
-        candidates = request.candidates.astype(np.int32)
-        allowed = self._quota.allowed[candidates]
-        self._parked = [candidates[~allowed]]
-        self._size = int(allowed.sum())
-        self._rows = Rows(
-            heap=np.concatenate([candidates[allowed], candidates[~allowed]]),
+        self._picks32 = np.empty((demand.X.shape[1], request.budget), dtype=np.float32)
+        self._rows = lazy.Rows(
             bound=np.zeros(n, dtype=np.float32),
-            level=np.full(n, BOUNDED if self._exact else STALE, dtype=np.int32),
+            known=np.zeros(n, dtype=np.int32),
             density=density.copy(),
             nearest=start.nearest.copy(),
             seen=np.zeros(n, dtype=np.int32),
         )
-        self._bounded = np.zeros(n, dtype=np.int32)  # how many picks the whole density knows
-        self._picks32 = np.empty((demand.X.shape[1], request.budget), dtype=np.float32)
-        self._composites(candidates, kernels.MARGIN)
-        kernels.heapify(self._rows.heap, self._size, self._rows.bound)
-        self._buffer = np.empty(_MOST.max(), dtype=np.int32)
-        self._park_buffer = np.empty(len(candidates), dtype=np.int32)
+        self._composites(request.candidates, kernels.MARGIN)
+        self._few = np.empty(0, dtype=np.int32)
+        self._rest = np.inf  # no allowed row beside the few has a larger bound
+        self._take_few, self._spent = _FEWEST_FEW, 0
+        self._buffer = np.empty(0, dtype=np.int32)
 
     def run_to_end(self) -> Iterator[np.ndarray]:
         """Make all picks.
@@ -121,65 +118,104 @@ class Walk:
 
         Of more rows than it asked for, if there are: it may need them yet.
         """
-        self._rows.density[rows] = np.minimum(self._rows.density[rows], bound)
-        self._bounded[rows] = self.t
+        lazy.take_bounds(self._score, self._rows, rows, bound, self.t)
         self.run.n_evaluations += len(rows)
 
     def _composites(self, rows: np.ndarray, margin: float) -> None:
         state = self._rows
-        kernels.composites(self.score, rows, state.density, state.nearest, margin, state.bound)
-
-    def _push(self, rows: np.ndarray) -> None:
-        if len(rows):
-            self._size = kernels.push(self._rows.heap, self._size, rows, self._rows.bound)
-
-    def _pop(self, worth: float, most: np.ndarray) -> tuple[np.ndarray, int]:
-        self._size, n_rows, n_parked, level = pop(
-            *(self.demand, self.score, self._rows, self._size),
-            *(self.run.indices[: self.t], self._picks32, self._quota.allowed, self._exact),
-            *(worth, most, self._buffer, self._park_buffer),
-        )
-        if n_parked:
-            self._parked.append(self._park_buffer[:n_parked].copy())
-        return self._buffer[:n_rows].copy(), level
+        kernels.composites(self._score, rows, state.density, state.nearest, margin, state.bound)
 
     def _pick(self) -> Iterator[np.ndarray]:
-        best, worth = -1, -np.inf
+        best, worth = -1, float(-np.inf)
         done: list[np.ndarray] = []  # rows with an exact score, which `bound` holds meanwhile
-        most = _FIRST.copy()
+        most = list(_FIRST)
         while True:
-            rows, level = self._pop(worth, most)
-            if not len(rows):
-                break
-            most[level] = min(2 * most[level], _MOST[level])
-            if level == BOUNDED:
+            n, bounded = lazy.leaders(
+                *(self._rows, self._few, self._quota.allowed, self.t, self._direct),
+                *(worth, self._rest, self._buffer),
+            )
+            if n == 0:
+                if worth > self._rest:
+                    break
+                self._refill(worth)
+                continue
+            rows = self._first_of(self._buffer[:n], most[bounded])
+            most[bounded] = min(2 * most[bounded], _MOST[bounded])
+            if bounded:
                 self._evaluate(rows)
-                self._composites(rows, 1.0)
                 done.append(rows)
                 best = kernels.best_of(rows, self._rows.bound, self._rows.nearest, best)
-                worth = self._rows.bound[best]
-                continue
-            unknown = rows[self._bounded[rows] != self.t]
-            if len(unknown):
-                yield unknown
-            self._rows.level[rows] = LEVELS * self.t + BOUNDED
-            self._composites(rows, kernels.MARGIN)
-            self._push(rows)
+                worth = float(self._rows.bound[best])
+            else:
+                yield rows
         self._take(best)
-        rows = np.concatenate(done)
-        rows = rows[rows != best]
-        self._composites(rows, kernels.MARGIN)
-        self._push(rows)
+        self._composites(np.concatenate(done), kernels.MARGIN)
+        if self.t < len(self.run.indices):
+            self._tell(best)
+
+    def _first_of(self, rows: np.ndarray, n: int) -> np.ndarray:
+        """The `n` of the largest bounds."""
+        if len(rows) > n:
+            rows = rows[np.argpartition(-self._rows.bound[rows], n - 1)[:n]]
+        return rows.copy()
+
+    def _refill(self, worth: float) -> None:
+        """Let the few be the rows of the largest bounds: all that could beat `worth`, and more.
+
+        Twice as many as the last time if those did not last; however many if they did not do for
+        one pick, as where all bounds are equal.
+        """
+        state = self._rows
+        if self._spent < self._price():
+            most = _MOST_FEW if self._spent else len(self.demand.X)
+            self._take_few = min(2 * self._take_few, most)
+        state.seen[self._few] = self.t
+        rows = np.flatnonzero(self._quota.allowed).astype(np.int32)
+        bound = state.bound[rows]
+        wanted = max(self._take_few, int((bound >= worth).sum()) if worth >= 0.0 else 0)
+        level = float(-np.inf)
+        if wanted < len(rows):
+            order = np.argpartition(bound, len(rows) - wanted)
+            level = float(bound[order[: len(rows) - wanted]].max())
+            rows = rows[order[len(rows) - wanted :]]
+            rows.sort()
+        lazy.bring_up(
+            *(self.demand, self._score, state, rows),
+            *(self.run.indices[: self.t], self._picks32),
+        )
+        self._rest = level
+        self._keep(rows, state.bound[rows] >= level)
+
+    def _keep(self, few: np.ndarray, kept: np.ndarray) -> None:
+        """Leave out the rows of `few` that are not `kept`."""
+        self._rest = max(self._rest, float(self._rows.bound[few[~kept]].max(initial=-np.inf)))
+        self._few, self._spent = few[kept], 0
+        self._buffer = np.empty(len(self._few), dtype=np.int32)
+
+    def _price(self) -> int:
+        """What a refill costs, in rows that are told of a pick."""
+        return len(self.demand.X) // 16 + 2 * self._take_few
+
+    def _tell(self, pick: int) -> None:
+        """Let the few know of a pick, and leave out half of them if they have lasted too long."""
+        few = self._few
+        lazy.lower_few(self.demand, self._score, self._rows, few, pick)
+        self._spent += len(few)
+        if self._spent > 4 * self._price() and len(few) > _FEWEST_FEW:
+            self._rows.seen[few] = self.t
+            bound = self._rows.bound[few]
+            self._keep(few, bound >= np.partition(bound, len(few) // 2)[len(few) // 2])
+            self._take_few = max(self._take_few // 2, _FEWEST_FEW)
 
     def _evaluate(self, rows: np.ndarray) -> None:
-        """Make the densities of `rows` exact."""
-        if self._constant:
-            return
-        self.run.n_evaluations += len(rows)
-        density_within_reach(
-            self.demand, rows, 0, len(rows), self.covered, self.reach, self._rows.density
-        )
-        self._bounded[rows] = self.t
+        """Make densities and scores of `rows` exact."""
+        if not self._constant:
+            self.run.n_evaluations += len(rows)
+            density_within_reach(
+                self.demand, rows, 0, len(rows), self.covered.exact, self._rows.density
+            )
+        self._rows.known[rows] = 2 * self.t + 1
+        self._composites(rows, 1.0)
 
     def _take(self, pick: int) -> None:
         run, t = self.run, self.t
@@ -189,10 +225,8 @@ class Walk:
         self._picks32[:, t] = self.demand.X32[pick]
         self.t += 1
         if self._quota.take(pick):
-            for rows in self._parked:
-                self._push(rows)
-            self._parked.clear()
-        m = len(self.demand.rows)
-        if m:
-            cover(self.demand, run.indices[t : t + 1], 0, m, self.covered, self.reach)
-            self.covered32 = rounded_down(self.covered)[None]
+            self._rest = np.inf
+        if len(self.demand.rows):
+            n_blocks = len(self.demand.radius32)
+            cover(self.demand, run.indices[t : t + 1], 0, n_blocks, self.covered.exact)
+            self.covered.round_down(self.demand.weight)

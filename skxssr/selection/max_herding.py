@@ -127,6 +127,7 @@ class MaxHerdingSelector(BaseSelector):
             sampled=notes["demand_sampled"],
             precision=precision_of(bandwidth),
             diameter=scales.diameter,
+            starts=scales.blocks,
         )
         score = Score(1.0, 1.0, np.ones(len(X)), alpha=1.0)  # diversity to the power 0
         start = start_state(demand, request, scales.diameter, n_jobs=self.n_jobs)
@@ -141,7 +142,7 @@ class MaxHerdingSelector(BaseSelector):
                 demand,
                 request.labeled.astype(np.int64),
                 run.indices,
-                demand.weight,
+                request.weight,
                 kind="kernel",
             )[1:],
             calibration="kernel",
