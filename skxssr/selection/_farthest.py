@@ -18,7 +18,7 @@ from skxssr._quota import Quota
 from skxssr._threads import in_threads, limit_threads, over_blocks
 
 _ROWS = 1024  # of a matrix product
-_FEWEST, _MOST = 512, 32_768  # rows looked at again at a time, at first and at the most
+_FEWEST, _MOST = 512, 8_192  # rows looked at again at a time, at first and at the most
 _PER_ROW, _PER_VALUE = 40, 8  # cost of a refill, a row of the pool and a value of those taken
 _ROUNDING = 2.0**-24  # of float32
 
@@ -53,7 +53,7 @@ class Farthest:
         self._seen = np.zeros(n, dtype=np.int32)
         self._picks, self._t = np.empty(budget, dtype=np.int64), 0
         self._picks32, self._norms = np.empty((budget, p), dtype=np.float32), np.empty(budget)
-        self._center = X[0].astype(np.float64)
+        self._center = X[0].copy()
         self._scale = 1.0
         self._few, self._few_nearest = np.empty(0, dtype=np.int64), np.empty(0)
         self._columns = np.empty((p, 0), dtype=X.dtype)
@@ -61,7 +61,7 @@ class Farthest:
 
     def start(self, points: np.ndarray) -> None:
         """Look at the first picks, rows of X, from everywhere."""
-        first = self._X[points[0]].astype(np.float64)
+        first = self._X[points[0]].copy()
         self._lower_all(first)
         # no row is farther from the first pick than this, which becomes the origin
         reach = float(np.sqrt(self.nearest.max()))
@@ -98,9 +98,18 @@ class Farthest:
                 return int(self._few[at])
             self._refill(score[at] if at >= 0 else -np.inf)
 
+    def _moved(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of X about the first pick and scaled, as float32, each value rounded once."""
+        block = self._X[rows]
+        if not 1e-30 < self._scale < 1e30:  # beyond what float32 holds
+            block = block.astype(np.float64)
+        block -= self._center
+        block *= block.dtype.type(self._scale)
+        return block.astype(np.float32, copy=False)
+
     def _note(self, pick: int) -> None:
         t = self._t
-        row = ((self._X[pick] - self._center) * self._scale).astype(np.float32)
+        row = self._moved(np.array([pick]))[0]
         self._picks[t], self._picks32[t] = pick, row
         self._norms[t] = np.square(row, dtype=np.float64).sum()
         self._t += 1
@@ -116,13 +125,13 @@ class Farthest:
     def _refill(self, worth: float) -> None:
         """Look again at the rows of the largest bounds, and keep the farthest as the few."""
         if self._spent < self._price(self._take):
-            self._take = min(2 * self._take, _MOST)
+            # those that did not do for one pick are doubled without end: bounds may all be equal
+            self._take = min(2 * self._take, _MOST if self._spent else len(self._X))
         self.nearest[self._few], self._seen[self._few] = self._few_nearest, self._t
         bound = np.where(self._quota.allowed, self.nearest * self._weight, -1.0)
         bound_of_few = bound[self._few]
         bound[self._few] = -1.0
-        n_stale = int((bound >= worth).sum()) if worth >= 0.0 else 0
-        wanted = min(max(n_stale, self._take), len(bound) - 1)
+        wanted = min(self._take, len(bound) - 1)
         order = np.argpartition(bound, len(bound) - 1 - wanted)
         rest, again = order[: len(bound) - wanted], order[len(bound) - wanted :]
         again = again[bound[again] >= 0.0]
@@ -174,7 +183,7 @@ class Farthest:
 
     def _lower(self, item: tuple[np.ndarray, int]) -> None:
         rows, first = item
-        block = ((self._X[rows] - self._center) * self._scale).astype(np.float32)
+        block = self._moved(rows)
         norms = np.einsum("ij,ij->i", block, block, dtype=np.float64)
         # p products and their sums are rounded, and so is each value, once
         slack = 2.0 * (block.shape[1] + 8) * _ROUNDING + 1e-30
