@@ -75,7 +75,8 @@ def cover(demand, rows, lo, hi, state):
     columns = np.empty(BLOCK + 1, dtype=np.int64)
     gap = np.empty(hi - lo, dtype=np.float32)
     covered, reach = state.covered, state.reach
-    for i in rows:
+    for r in range(rows.shape[0]):
+        i = np.int64(rows[r])  # one type, so that helpers are compiled once
         gaps(demand, i, lo, hi, gap)
         for block in range(lo, hi):
             if gap[block - lo] > state.farthest[block]:
@@ -99,7 +100,7 @@ def lower_nearest(demand, rows, lo, hi, picks, picks32, seen, nearest):
     squares = np.empty(BLOCK, dtype=np.float32)
     n_picks = picks.shape[0]
     for r in range(lo, hi):
-        i = rows[r]
+        i = np.int64(rows[r])
         limit = upper_square(demand, nearest[i])
         for start in range(seen[i], n_picks, BLOCK):
             stop = min(start + BLOCK, n_picks)

@@ -26,7 +26,7 @@ _E0, _E1, _E2, _E3, _E4, _E5, _E6 = (
 _RAISE = np.float32(1.0 + 3e-6)  # of a float32 kernel value times a weight, above its error
 _RAISE_SUM = 1.0 + 3e-5  # of a sum of a block in float32, above its error
 _CLAMP = np.float32(120.0)  # 2^-120 counts as the smallest kernel value of a bound
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_ZERO, _NOWHERE = np.float32(0.0), np.float32(-1.0)
 
 
 @kernel
@@ -34,7 +34,7 @@ def density_of_rows(demand, rows, lo, hi, covered, out):
     """Fill `out[rows[lo:hi]]` with exact densities, from every demand point: the plain way."""
     values = np.empty(BLOCK)
     for r in range(lo, hi):
-        i = rows[r]
+        i = np.int64(rows[r])
         total = 0.0
         own = demand.own[i]
         for start in range(0, demand.points.shape[1], BLOCK):
@@ -57,11 +57,11 @@ def density_within_reach(demand, rows, lo, hi, state, out):
     n_blocks = demand.radius32.shape[0]
     gap = np.empty((hi - lo, n_blocks), dtype=np.float32)
     for r in range(lo, hi):
-        gaps(demand, rows[r], 0, n_blocks, gap[r - lo])
+        gaps(demand, np.int64(rows[r]), 0, n_blocks, gap[r - lo])
         out[rows[r]] = 0.0
     for block in range(n_blocks):  # outside, so that the rows find the points in the cache
         for r in range(lo, hi):
-            i = rows[r]
+            i = np.int64(rows[r])
             if gap[r - lo, block] > state.farthest[block]:
                 continue
             n_within = values_within(demand, i, block, reach, squares, columns, values)
@@ -91,7 +91,7 @@ def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, wei
     gap = np.empty((n_rows, n_blocks), dtype=np.float32)
     share = np.float32(demand.norm_share)
     for r in range(n_rows):
-        i = rows[lo + r]
+        i = np.int64(rows[lo + r])
         gaps(demand, i, 0, n_blocks, gap[r])
         norm = _ZERO
         for j in range(n_features):
@@ -108,7 +108,9 @@ def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, wei
     # float32 arithmetic on the exponent is relative to it as well: 1e-6 is above it
     slope = np.float32(_LOG2E * demand.precision * demand.unit * (1.0 - demand.relative - 1e-6))
     offset = np.float32(_LOG2E * demand.precision * demand.absolute * (1.0 + 1e-6))
-    out[:, lo:hi] = 0.0
+    for a in range(states.shape[0]):  # loops, since numba compiles seconds for an assigned slice
+        for r in range(lo, hi):
+            out[a, r] = 0.0
     for block in range(n_blocks):
         start, stop = block * BLOCK, (block + 1) * BLOCK
         largest = _ZERO
@@ -121,8 +123,9 @@ def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, wei
                 n_near += 1
         if n_near == 0:
             continue
-        limit[:] = reach[states[0], start:stop]
-        for a in states[1:]:
+        for y in range(BLOCK):
+            limit[y] = _NOWHERE
+        for a in states:
             other = reach[a, start:stop]
             for y in range(BLOCK):
                 limit[y] = max(limit[y], other[y])

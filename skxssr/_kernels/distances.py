@@ -131,7 +131,7 @@ def argmax_allowed(score, tie, allowed):
 
 @kernel
 def neighbor_distances(Q, X, neighbors, out):
-    """Fill `out[i]` with the distances from `Q[i]` to the rows `neighbors[i]` of `X`, ascending."""
+    """Fill `out[i]` with the distances from `Q[i]` to the rows `neighbors[i]` of `X`."""
     n_features = X.shape[1]
     for i in range(neighbors.shape[0]):
         for r in range(neighbors.shape[1]):
@@ -141,4 +141,3 @@ def neighbor_distances(Q, X, neighbors, out):
                 u = np.float64(Q[i, j]) - np.float64(X[row, j])
                 a += u * u
             out[i, r] = np.sqrt(a)
-        out[i].sort()

@@ -71,7 +71,8 @@ def composite(score, i, density, squared, margin):
 @kernel
 def composites(score, rows, density, nearest, margin, out):
     """Fill `out[rows]` (float32) with the scores times `margin`: 1, or `MARGIN` for bounds."""
-    for i in rows:
+    for r in range(rows.shape[0]):
+        i = np.int64(rows[r])
         out[i] = composite(score, i, density[i], nearest[i], margin)
 
 

@@ -52,7 +52,8 @@ def leaders(rows, few, allowed, now, direct, worth, above, out):
         Whether they know a bound.
     """
     best_bounded = best_other = np.float32(-1.0)
-    for i in few:
+    for r in range(few.shape[0]):
+        i = np.int64(few[r])
         if allowed[i] and rows.bound[i] >= worth and rows.bound[i] > above:
             if rows.known[i] == 2 * now or (direct and rows.known[i] < 2 * now):
                 best_bounded = max(best_bounded, rows.bound[i])
@@ -63,7 +64,8 @@ def leaders(rows, few, allowed, now, direct, worth, above, out):
     n = 0
     if max(best_bounded, best_other) < 0.0:
         return n, bounded
-    for i in few:
+    for r in range(few.shape[0]):
+        i = np.int64(few[r])
         known = rows.known[i]
         of_kind = known <= 2 * now and (direct or (known == 2 * now) == bounded)
         if of_kind and allowed[i] and rows.bound[i] >= least and rows.bound[i] > above:
@@ -76,7 +78,7 @@ def leaders(rows, few, allowed, now, direct, worth, above, out):
 def take_bounds(score, rows, at, density, now):
     """Lower the densities of the rows `at` to the bounds `density`, as of `now` picks."""
     for r in range(at.shape[0]):
-        i = at[r]
+        i = np.int64(at[r])
         if rows.known[i] < 2 * now:
             rows.known[i] = 2 * now
             if density[r] < rows.density[i]:
@@ -88,7 +90,8 @@ def take_bounds(score, rows, at, density, now):
 def bring_up(demand, score, rows, at, picks, picks32):
     """Let the rows `at` know their distance to all `picks`."""
     lower_nearest(demand, at, 0, at.shape[0], picks, picks32, rows.seen, rows.nearest)
-    for i in at:
+    for r in range(at.shape[0]):
+        i = np.int64(at[r])
         rows.bound[i] = composite(score, i, rows.density[i], rows.nearest[i], MARGIN)
 
 
@@ -104,7 +107,8 @@ def _squared32(X32, i, pick):
 @kernel
 def lower_few(demand, score, rows, few, pick):
     """Let the rows `few`, which know all picks before, know the distance to `pick`."""
-    for i in few:
+    for r in range(few.shape[0]):
+        i = np.int64(few[r])
         if _squared32(demand.X32, i, pick) <= upper_square(demand, rows.nearest[i]):
             squared = squared_distance(demand.X[i], demand.X[pick])
             if squared < rows.nearest[i]:

@@ -77,6 +77,7 @@ def kneighbors(
         neighbors = _without_itself(neighbors)
     distances = np.empty(neighbors.shape)
     neighbor_distances(rows, data, np.ascontiguousarray(neighbors, dtype=np.int64), distances)
+    distances.sort(axis=1)
     return np.ascontiguousarray(distances[:, :n_neighbors]), not approximate
 
 
