@@ -128,8 +128,10 @@ def goals(comparisons: Sequence[Comparison]) -> str:
             "task": row["task"],
             "block": row["block"],
             "labels": str(row["budget"]),
-            "random labels for the same Dice": row["random_labels_note"]
-            or _number(row["random_labels"], ".1f"),
+            "random labels for the same Dice": (
+                row["random_labels_note"] or _number(row["random_labels"], ".1f")
+            )
+            + _between(row),
             "labels saved": _number(row["labels_saved_percent"], ".0f", "%"),
             "minus bad draw": _number(row["above_bad_draw"], "+.2f"),
             "the same for random": _number(chance_of[_place(row)]["above_bad_draw"], "+.2f"),
@@ -141,6 +143,15 @@ def goals(comparisons: Sequence[Comparison]) -> str:
     return (
         "\n\n".join(["## All tasks and blocks", format_table(lines), format_table(labels)]) + "\n"
     )
+
+
+def _between(row: dict[str, Any]) -> str:
+    """The interval of a number of random labels."""
+    low, high = row["random_labels_low"], row["random_labels_high"]
+    if low is None:
+        return ""
+    ends = ("below" if low == 0 else f"{low:.1f}", "beyond" if high is None else f"{high:.1f}")
+    return f" [{', '.join(ends)}]"
 
 
 def sources(comparison: Comparison) -> str:

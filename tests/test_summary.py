@@ -230,11 +230,32 @@ def test_label_savings_follow_the_random_curve():
     assert find(rows, selector="CoreSet", budget=5)["random_labels_note"] == "below the curve"
     assert find(rows, selector="CoreSet", budget=20)["labels_saved_percent"] < 0
     assert find(rows, selector="random", budget=20)["random_labels"] is None
+    # without noise every pool says the same
+    assert row["random_labels_low"] == row["random_labels_high"] == pytest.approx(10 * 2**0.5)
+    beyond = find(rows, selector="XSSR", budget=40)
+    assert beyond["random_labels_low"] is None and beyond["random_labels_high"] is None
+    below = find(rows, selector="CoreSet", budget=5)
+    assert below["random_labels_low"] == below["random_labels_high"] == 0
     # a missing pool is an easy or a hard one: the pairs count, not the means
     fewer = [r for r in runs if r["selector"] != "XSSR" or r["pool"] != 0]
     again = find(summarize(fewer, n_bootstrap=20).rows, selector="XSSR", budget=10)
     assert again["random_labels"] == pytest.approx(10 * math.sqrt(2))
     assert again["minutes_saved"] is None
+
+
+def test_the_interval_of_label_savings_holds_what_they_are_in_truth():
+    covered, lengths = 0, []
+    for seed in range(30):
+        runs = make_runs(budgets=(5, 10, 20, 40), n_pools=12, seed=seed)
+        row = find(summarize(runs, n_bootstrap=200).rows, selector="XSSR", budget=10)
+        low, high = row["random_labels_low"], row["random_labels_high"] or np.inf
+        covered += low <= 10 * 2**0.5 <= high
+        lengths.append(high - low)
+    assert covered >= 25
+    assert 0 < np.median(lengths) < 10
+    one_pool = make_runs(budgets=(5, 10), n_pools=1)
+    row = find(summarize(one_pool, n_bootstrap=20).rows, selector="XSSR", budget=5)
+    assert row["random_labels_low"] is None and row["random_labels_high"] is None
 
 
 def test_references_have_a_row_and_are_compared_with_nothing(runs):

@@ -27,7 +27,8 @@ _AGAINST_CHANCE = (
     *("beats_random", "beats_random_low", "beats_random_high"),
     *("n_random_per_pool", "only_over_pools"),
     *("above_bad_draw", "above_bad_draw_low", "above_bad_draw_high"),
-    *("random_labels", "random_labels_note", "labels_saved_percent", "minutes_saved"),
+    *("random_labels", "random_labels_note", "random_labels_low", "random_labels_high"),
+    *("labels_saved_percent", "minutes_saved"),
     *("average_rank", "n_pools_ranked"),
 )
 

@@ -6,7 +6,7 @@ Pure functions of arrays, like those of `statistics`.
 import math
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
+from sklearn.isotonic import IsotonicRegression, isotonic_regression
 
 
 def share_beaten(
@@ -132,12 +132,74 @@ def label_equivalent(
         return None, "no curve"
     logs = np.log(budgets)
     curve = IsotonicRegression().fit(logs, means, sample_weight=sample_weight).predict(logs)
-    if value > curve[-1]:
+    worth = _read(logs, curve, value)
+    if worth == math.inf:
         return None, "beyond the curve"
-    if value < curve[0]:
+    if worth == 0.0:
         return None, "below the curve"
+    return worth, ""
+
+
+def label_equivalent_interval(
+    budgets: np.ndarray,
+    means: np.ndarray,
+    values: np.ndarray,
+    confidence: float,
+    sample_weight: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """Percentile interval of `label_equivalent` from replicates of the curve and of the score.
+
+    Parameters
+    ----------
+    budgets : ndarray of shape (n,), int
+        Numbers of labels, rising.
+    means : ndarray of shape (n_bootstrap, n), float64
+        Replicates of the mean score of random draws.
+    values : ndarray of shape (n_bootstrap,), float64
+        Replicates, of the same draws, of the score to be matched.
+    confidence : float
+        Between 0 and 1.
+    sample_weight : ndarray of shape (n,), optional
+        See `label_equivalent`.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end, each a replicate's: 0 if below the curve, infinity if beyond it. NaN
+        if there is no curve or no replicate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxssr.evaluation.chance import label_equivalent_interval
+    >>> means = np.tile([90.0, 92.0], (5, 1))
+    >>> values = np.array([90.0, 90.5, 91.0, 91.5, 92.5])
+    >>> label_equivalent_interval(np.array([5, 20]), means, values, 0.5)
+    (7.071067812, 14.142135624)
+    """
+    there = np.isfinite(means).all(axis=1) & np.isfinite(values)
+    if len(budgets) < 2 or not there.any():
+        return math.nan, math.nan
+    logs = np.log(budgets)
+    worths = [
+        _read(logs, isotonic_regression(mean, sample_weight=sample_weight), value)
+        for mean, value in zip(means[there], values[there], strict=True)
+    ]
+    # a replicate's own value, since between one of the curve and one beyond it there is none
+    low, high = np.quantile(
+        worths, [(1 - confidence) / 2, (1 + confidence) / 2], method="inverted_cdf"
+    )
+    return float(low), float(high)
+
+
+def _read(logs: np.ndarray, curve: np.ndarray, value: float) -> float:
+    """Labels at which a rising curve over `logs` takes a value; 0 below it, infinity beyond."""
+    if value > curve[-1]:
+        return math.inf
+    if value < curve[0]:
+        return 0.0
     right = int(np.searchsorted(curve, value, side="left"))
     if right == 0:
-        return float(budgets[0]), ""
+        return round(math.exp(logs[0]), 9)
     share = (value - curve[right - 1]) / (curve[right] - curve[right - 1])
-    return round(math.exp(logs[right - 1] + share * (logs[right] - logs[right - 1])), 9), ""
+    return round(math.exp(logs[right - 1] + share * (logs[right] - logs[right - 1])), 9)

@@ -3,6 +3,7 @@
 Everything here works on lists of plain mappings, so that a file of runs is all it needs.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,8 @@ import numpy as np
 from skxssr._optional import import_optional
 from skxssr.evaluation.arms import Resampled, chances_of, comparison_rows, pool_rows, selector_rows
 from skxssr.evaluation.cells import PLACE, cells_of, check_runs, plain, references_of
-from skxssr.evaluation.chance import label_equivalent
-from skxssr.evaluation.statistics import holm
+from skxssr.evaluation.chance import label_equivalent, label_equivalent_interval
+from skxssr.evaluation.statistics import average_over_pools, holm, resampling_weights
 
 if TYPE_CHECKING:
     import pandas
@@ -36,9 +37,10 @@ class Summary:
         same pool), "n_random_per_pool" (draws in the pool with the fewest),
         "only_over_pools" (that is under 20: the chance holds over pools, not for one);
         "above_bad_draw" with "_low", "_high" (difference to the 10th percentile of random runs);
-        "random_labels" (that give the same mean), "random_labels_note", "labels_saved_percent",
-        "minutes_saved"; "average_rank" (1 is best) over "n_pools_ranked" pools, those in which
-        every selector has run.
+        "random_labels" (that give the same mean), "random_labels_note", "random_labels_low",
+        "random_labels_high" (0 below the curve of random draws, None beyond it and where there are
+        fewer than two budgets or pools), "labels_saved_percent", "minutes_saved"; "average_rank" (1
+        is best) over "n_pools_ranked" pools, those in which every selector has run.
     comparisons : list of dict
         One a cell, selector and selector it is paired with: "against", "difference", "low",
         "high", "primary", "margin", "p" (of a difference equal to the margin), "p_holm",
@@ -150,7 +152,8 @@ def summarize(
     pool plus the 10th percentile of all random runs of the cell, each less its pool's mean.
 
     "random_labels" reads the mean of random draws, made monotone in the logarithm of the budget, at
-    the random mean of this budget plus the paired difference.
+    the random mean of this budget plus the paired difference. Its interval resamples pools alone,
+    the same for all budgets, and uses at most 500 replicates.
 
     Examples
     --------
@@ -188,6 +191,7 @@ def summarize(
         resampled = Resampled(cell, confidence, n_bootstrap, random_state)
         rows.append({**resampled.describe(0), "reference": True})
     _label_savings(rows, pools, random, minutes_per_label)
+    _label_intervals(rows, pools, random, confidence, min(n_bootstrap, 500), random_state)
     _correct(comparisons)
     tables = [[_rounded(row) for row in table] for table in (rows, comparisons, pools)]
     return Summary(tables[0], tables[1], tables[2], confidence)
@@ -229,6 +233,51 @@ def _label_savings(
             row["labels_saved_percent"] = 100 * (1 - row["budget"] / worth)
             if minutes is not None:
                 row["minutes_saved"] = (worth - row["budget"]) * minutes
+
+
+def _label_intervals(
+    rows: list[dict[str, Any]],
+    pools: list[dict[str, Any]],
+    random: str,
+    confidence: float,
+    n_bootstrap: int,
+    random_state: int,
+) -> None:
+    """Fill in how sure it is how many random labels every selector is worth."""
+    dice: dict[tuple[Any, ...], dict[Any, float]] = {}
+    for row in pools:
+        dice.setdefault(_cell_and_selector(row), {})[row["pool"]] = row["dice"]
+    places: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        if not row["reference"]:
+            places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
+    for place, here in places.items():
+        curve = [row for row in here if row["selector"] == random]
+        names = sorted({pool for row in here for pool in dice[_cell_and_selector(row)]}, key=str)
+        if len(curve) < 2 or len(names) < 2:
+            continue
+        stream = [random_state, zlib.crc32("/".join(map(str, place)).encode())]
+        weights = resampling_weights(len(names), n_bootstrap, np.random.default_rng(stream))
+
+        def by_pool(row: dict[str, Any], names: list[Any] = names) -> np.ndarray:
+            known = dice[_cell_and_selector(row)]
+            return np.array([known.get(name, np.nan) for name in names])
+
+        means = {row["budget"]: average_over_pools(by_pool(row)[:, None], weights) for row in curve}
+        randoms = {row["budget"]: by_pool(row) for row in curve}
+        for row in here:
+            if row["selector"] == random or row["budget"] not in means:
+                continue
+            gain = average_over_pools((by_pool(row) - randoms[row["budget"]])[:, None], weights)
+            low, high = label_equivalent_interval(
+                np.array(list(means)),
+                np.column_stack(list(means.values())),
+                means[row["budget"]] + gain,
+                confidence,
+                np.array([r["n_runs"] for r in curve], dtype=np.float64),
+            )
+            row["random_labels_low"] = low if low < np.inf else None
+            row["random_labels_high"] = high if high < np.inf else None
 
 
 def _cell_and_selector(row: Mapping[str, Any]) -> tuple[Any, ...]:

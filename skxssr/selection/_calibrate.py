@@ -1,5 +1,6 @@
 """Run the selection for each alpha and choose by coverage. Imports `_composite`, `metrics`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,6 @@ from skxssr._quota import Request
 from skxssr._threads import in_threads
 from skxssr.metrics.coverage import COVERAGE_LOSSES, coverage_curve
 from skxssr.selection._composite import Composite
-from skxssr.selection._scales import Scales
 from skxssr.selection._walk import Run
 
 CALIBRATIONS = (*COVERAGE_LOSSES, "novel_distance")
@@ -47,13 +47,16 @@ def calibrate(
     *,
     far: np.ndarray,
     request: Request,
-    scales: Scales,
     kind: str,
     tolerance: float,
     n_jobs: int | None,
     verbose: int,
+    lap: Callable[[str], object],
 ) -> Calibration:
-    """Select for every alpha of `grid`, and of `extra` for comparison, and choose one of `grid`."""
+    """Select for every alpha of `grid`, and of `extra` for comparison, and choose one of `grid`.
+
+    `lap` is told when a stage, "greedy" or "coverage", ends.
+    """
     weight = request.weight
     if kind == "novel_distance":
         weight, kind = weight * far, "mean_distance"
@@ -61,6 +64,7 @@ def calibrate(
     shown = verbose if len(tried) > 1 else 0
     results = progress(composite.runs(tried), "alpha", verbose=shown, total=len(tried))
     runs = dict(zip(tried, results, strict=True))
+    lap("greedy")
     # runs of the same picks have the same curve
     distinct = {run.indices.tobytes(): run.indices for run in runs.values()}
     found = in_threads(
@@ -72,5 +76,6 @@ def calibrate(
     )
     of_picks = dict(zip(distinct, found, strict=True))
     curves = {alpha: of_picks[run.indices.tobytes()] for alpha, run in runs.items()}
+    lap("coverage")
     losses = np.array([curves[alpha][-1] for alpha in grid])
     return Calibration(choose_alpha(grid, losses, tolerance), losses, runs, curves)

@@ -231,14 +231,13 @@ class XSSRSelector(BaseSelector):
             [0.0] if calibrated else [],
             far=far,
             request=request,
-            scales=scales,
             kind=self.calibration,
             tolerance=self.alpha_tolerance,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
+            lap=clock.lap,
         )
         alpha, runs = calibration.alpha, calibration.runs
-        clock.lap("greedy")
 
         run = runs[alpha]
         if self.engine == "full":
