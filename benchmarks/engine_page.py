@@ -160,7 +160,8 @@ def _demands(case: dict[str, Any]) -> Verdict:
             for name in ("plain", "labeled", "groups", "neighbour pass")
         )
         rest = (labeled - one_pass) / plain
-        verdicts.append((f"{selector} labeled {rest:.2f}x beside the pass", rest <= 1.3))
+        text = f"labeled {rest:.2f}x beside the pass" if rest > 0 else "labeled within the pass"
+        verdicts.append((f"{selector} {text}", rest <= 1.3))
         verdicts.append((f"groups {groups / plain:.2f}x", groups <= 1.3 * plain))
     wrong = [
         name

@@ -66,10 +66,10 @@ class Quota:
         self._left = np.bincount(request.groups[request.candidates], minlength=n_groups)
         if request.max_per_group is not None:
             self._left = np.minimum(self._left, np.maximum(request.max_per_group - self._visits, 0))
-        order = np.argsort(request.groups, kind="stable")
-        self._rows = np.split(
-            order, np.cumsum(np.bincount(request.groups, minlength=n_groups))[:-1]
-        )
+        # the rows of a group are a slice of the rows in the order of groups
+        self._in_order = np.argsort(request.groups, kind="stable")
+        sizes = np.bincount(request.groups, minlength=n_groups)
+        self._starts = np.concatenate([[0], np.cumsum(sizes)])
         self._next_round()
 
     def _next_round(self) -> None:
@@ -89,7 +89,7 @@ class Quota:
         group = self._groups[row]
         self._visits[group] += 1
         self._left[group] -= 1
-        self.allowed[self._rows[group]] = False
+        self.allowed[self._in_order[self._starts[group] : self._starts[group + 1]]] = False
         self._waiting -= 1
         if self._waiting:
             return False
