@@ -157,7 +157,9 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._done.wait(_POLL):
+        done = False
+        while not done:
+            done = self._done.wait(_POLL)  # and once more at the end
             now = held_by(self._pid)
             if now is not None and self.peak is not None:
                 self.peak = max(self.peak, now)
