@@ -98,6 +98,12 @@ def check_weight(weight: Any, n: int) -> np.ndarray:
         raise ValueError(f"sample_weight must be finite and at least 0. It holds {bad}.")
     if not weight.any():
         raise ValueError("sample_weight is 0 everywhere: at least one row needs a positive weight.")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weight.sum()):
+            raise ValueError(
+                f"sample_weight sums to more than float64 holds; its largest is {weight.max():g}. "
+                "Only ratios matter: divide it by its largest value."
+            )
     return weight
 
 

@@ -260,3 +260,23 @@ def test_the_largest_first_density_is_exact():
     bound = exact[rows] + np.random.default_rng(0).uniform(0, 3, len(rows))
     largest = _ground.largest_density(demand, rows, bound, start, n_jobs=2)
     assert largest == exact.max()
+
+
+@pytest.mark.parametrize("unit", [2.0**-1000, 1e-300, 1e-45, 1e40, 1e300])
+def test_only_ratios_of_weights_matter(unit):
+    X = normal(300, 3, 0)
+    weight = np.random.default_rng(0).uniform(0.1, 1.0, 300)
+    weight[::7] *= 1e-50
+    plain, scaled = (
+        XSSRSelector().fit(X[:50] + 1).select(X, 20, sample_weight=w).tolist()
+        for w in (weight, weight * unit)
+    )
+    assert scaled == plain
+    full = XSSRSelector(engine="full").fit(X[:50] + 1)
+    assert full.select(X, 20, sample_weight=weight * unit).tolist() == plain
+
+
+def test_weights_beyond_float64_are_refused():
+    X = normal(300, 3, 0)
+    with pytest.raises(ValueError, match="divide it by its largest"):
+        XSSRSelector().select(X, 5, sample_weight=np.full(300, 1e307))

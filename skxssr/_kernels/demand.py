@@ -30,6 +30,7 @@ class Demand(NamedTuple):
     points : (p, m) float64, C order
         The demand points, one a column.
     weight : (m,) float64
+        Of the demand, at most 1: only ratios matter.
     filler : (m,) bool
         Points that are there to fill a block.
     own : (n,) int64
@@ -113,6 +114,9 @@ def make_demand(
     filler = (places >= starts[1:, None]).ravel()
     places = np.minimum(places, starts[1:, None] - 1).ravel()
     rows, weight = rows[places], np.where(filler, 0.0, weight[places])
+    # to at most 1, by a power of 2, which changes no bit: bounds hold weights as float32
+    part, exponent = np.frexp(weight.max(initial=0.0))
+    weight = np.ldexp(weight, int(part == 0.5) - int(exponent))
     own = np.full(len(X), -1, dtype=np.int64)
     if sampled:
         own[rows[~filler]] = np.flatnonzero(~filler)

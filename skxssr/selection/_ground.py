@@ -87,8 +87,9 @@ class Covered(NamedTuple):
 
 
 def rounded_up(weight: np.ndarray) -> np.ndarray:
-    """As float32, nowhere below."""
-    return (weight * (1.0 + 2e-7)).astype(np.float32)
+    """As float32, nowhere below, and no smaller than float32 holds in full unless 0."""
+    up = (weight * (1.0 + 2e-7)).astype(np.float32)
+    return np.where(weight > 0, np.maximum(up, np.finfo(np.float32).tiny), up)
 
 
 class Ledger:

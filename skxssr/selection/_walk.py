@@ -172,6 +172,11 @@ class Walk:
         state.seen[self._few] = self.t
         rows = np.flatnonzero(self._quota.allowed).astype(np.int32)
         bound = state.bound[rows]
+        if np.isnan(bound).any():  # no row would ever win
+            raise FloatingPointError(
+                f"The scores of {np.isnan(bound).sum()} rows are not numbers: the embeddings or "
+                "the sample_weight are too large for float64. Divide them by their largest value."
+            )
         wanted = max(self._take_few, int((bound >= worth).sum()) if worth >= 0.0 else 0)
         level = float(-np.inf)
         if wanted < len(rows):
