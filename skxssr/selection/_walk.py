@@ -18,11 +18,8 @@ from skxssr._kernels.density import density_within_reach
 from skxssr._quota import Quota, Request
 from skxssr.selection._ground import Covered, Start
 
-_FIRST = (
-    64,
-    1,
-)  # rows at first that get a bound, or an exact density; then twice as many, and so on
-_MOST = (4096, 64)
+# Rows at first that get a bound, or an exact density; then twice as many, and so on.
+_FIRST, _MOST = (64, 1), (4096, 64)
 _FEWEST_FEW, _MOST_FEW = 512, 32_768  # rows taken among the few at a time
 
 
@@ -138,6 +135,8 @@ class Walk:
                 if worth > self._rest:
                     break
                 self._refill(worth)
+                if done:  # a refill leaves bounds, with their margin, where scores are compared
+                    self._composites(np.concatenate(done), 1.0)
                 continue
             rows = self._first_of(self._buffer[:n], most[bounded])
             most[bounded] = min(2 * most[bounded], _MOST[bounded])
