@@ -51,11 +51,13 @@ class Quota:
     ----------
     allowed : ndarray of shape (n,), bool
         Kept up to date by `take`.
+    grouped : bool
+        Whether a pick changes more than its own row.
     """
 
     def __init__(self, n: int, request: Request) -> None:
         self.allowed = np.zeros(n, dtype=bool)
-        self._groups = request.groups
+        self._groups, self.grouped = request.groups, request.groups is not None
         self._open = np.zeros(n, dtype=bool)
         self._open[request.candidates] = True
         if request.groups is None:

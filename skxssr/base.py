@@ -28,6 +28,11 @@ _LARGEST = 1e150  # its square is still finite
 _FLOATS = [np.float64, np.float32]
 
 
+def _floats(X: Any) -> list[Any]:
+    """What rows may be of; the first is what others become: float32 holds all of float16."""
+    return _FLOATS[::-1] if getattr(X, "dtype", None) == np.float16 else _FLOATS
+
+
 class BaseSelector(BaseEstimator, metaclass=ABCMeta):
     """Base of every selector: a subclass writes `_select` and its parameters, nothing else.
 
@@ -94,7 +99,7 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         -------
         self
         """
-        X = validate_data(self, X, dtype=_FLOATS, order="C")
+        X = validate_data(self, X, dtype=_floats(X), order="C")
         _check_magnitude(X, "source")
         fitted = {"source_": X}
         if self.preprocess not in ("auto", None):
@@ -157,10 +162,10 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         """
         self._validate_params()
         if hasattr(self, "source_"):
-            X = validate_data(self, X, reset=False, dtype=_FLOATS, order="C")
+            X = validate_data(self, X, reset=False, dtype=_floats(X), order="C")
             source = self.source_
         else:
-            X = check_array(X, dtype=_FLOATS, order="C", estimator=self, input_name="X")
+            X = check_array(X, dtype=_floats(X), order="C", estimator=self, input_name="X")
             source = None
         _check_magnitude(X, "target")
         request = check_request(

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "neighbors": {"_kernels", "_threads"},
     "metrics": {"_kernels", "_threads", "_request", "_preprocess"},
     "base": HELPERS,
-    "selection": HELPERS | {"_kernels", "neighbors", "metrics", "base"},
+    "selection": HELPERS | {"_kernels", "_torch", "neighbors", "metrics", "base"},
     "testing": set(),
     "io": HELPERS,
     "datasets": HELPERS | {"io"},

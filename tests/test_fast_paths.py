@@ -130,7 +130,7 @@ def test_the_float32_exponential_is_above_the_true_one(s):
     q = density._E6
     for c in (density._E5, density._E4, density._E3, density._E2, density._E1, density._E0):
         q = np.float32(q * f + c)
-    value = float(np.float32(q * density._RAISE)) * 2.0 ** -int(k)
+    value = float(np.float32(q * density.RAISE)) * 2.0 ** -int(k)
     assert 2.0**-s <= value <= 2.0**-s * (1 + 1e-5)
 
 

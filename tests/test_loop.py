@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from skxssr._torch import images as squares  # noqa: E402
 from skxssr._torch import loop  # noqa: E402
+from skxssr._torch.device import resolve_device  # noqa: E402
 from skxssr.io import Images, Masks  # noqa: E402
 
 
@@ -178,7 +179,7 @@ def test_an_unknown_device_is_named():
         loop.train(Net(), dataset(), Loss(), recipe(device="tpu9"))
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
-            loop.resolve_device("cuda")
+            resolve_device("cuda")
 
 
 @pytest.mark.parametrize(("n", "size"), [(1, 4), (3, 8), (10, 4), (7, 7)])

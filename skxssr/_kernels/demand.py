@@ -114,9 +114,7 @@ def make_demand(
     filler = (places >= starts[1:, None]).ravel()
     places = np.minimum(places, starts[1:, None] - 1).ravel()
     rows, weight = rows[places], np.where(filler, 0.0, weight[places])
-    # to at most 1, by a power of 2, which changes no bit: bounds hold weights as float32
-    part, exponent = np.frexp(weight.max(initial=0.0))
-    weight = np.ldexp(weight, int(part == 0.5) - int(exponent))
+    weight = at_most_1(weight)  # bounds hold weights as float32
     own = np.full(len(X), -1, dtype=np.int64)
     if sampled:
         own[rows[~filler]] = np.flatnonzero(~filler)
@@ -166,6 +164,12 @@ def make_demand(
         relative=relative,
         absolute=absolute,
     )
+
+
+def at_most_1(weight: np.ndarray) -> np.ndarray:
+    """Weights times a power of 2, which changes no bit of their ratios."""
+    part, exponent = np.frexp(weight.max(initial=0.0))
+    return np.ldexp(weight, int(part == 0.5) - int(exponent))
 
 
 def without_points(demand: Demand) -> Demand:

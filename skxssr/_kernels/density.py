@@ -23,8 +23,8 @@ _EXP2 = np.polynomial.chebyshev.Chebyshev.interpolate(lambda f: 2.0**-f, 6, [0, 
 _E0, _E1, _E2, _E3, _E4, _E5, _E6 = (
     np.float32(c) for c in _EXP2.convert(kind=np.polynomial.Polynomial).coef
 )
-_RAISE = np.float32(1.0 + 3e-6)  # of a float32 kernel value times a weight, above its error
-_RAISE_SUM = 1.0 + 3e-5  # of a sum of a block in float32, above its error
+RAISE = np.float32(1.0 + 3e-6)  # of a float32 kernel value times a weight, above its error
+RAISE_SUM = 1.0 + 3e-5  # of a sum of a block in float32, above its error
 _CLAMP = np.float32(120.0)  # 2^-120 counts as the smallest kernel value of a bound
 _ZERO, _NOWHERE = np.float32(0.0), np.float32(-1.0)
 
@@ -75,6 +75,15 @@ def density_within_reach(demand, rows, lo, hi, state, out):
             out[i] = total
 
 
+@kernel
+def exponent_of_bound(demand):
+    """Slope and offset, float32: the kernel of a float32 square s is <= 2^(offset - slope s)."""
+    # float32 arithmetic on the exponent is relative to it as well: 1e-6 is above it
+    slope = np.float32(_LOG2E * demand.precision * demand.unit * (1.0 - demand.relative - 1e-6))
+    offset = np.float32(_LOG2E * demand.precision * demand.absolute * (1.0 + 1e-6))
+    return slope, offset
+
+
 @bound_kernel
 def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, weight32, out):
     """Fill `out[a, lo:hi]` with upper bounds of the densities of `rows[lo:hi]`.
@@ -105,9 +114,7 @@ def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, wei
     bits = K.view(np.int32)
     power = np.empty(BLOCK, dtype=np.int32)
     limit = np.empty(BLOCK, dtype=np.float32)
-    # float32 arithmetic on the exponent is relative to it as well: 1e-6 is above it
-    slope = np.float32(_LOG2E * demand.precision * demand.unit * (1.0 - demand.relative - 1e-6))
-    offset = np.float32(_LOG2E * demand.precision * demand.absolute * (1.0 + 1e-6))
+    slope, offset = exponent_of_bound(demand)
     for a in range(states.shape[0]):  # loops, since numba compiles seconds for an assigned slice
         for r in range(lo, hi):
             out[a, r] = 0.0
@@ -159,7 +166,7 @@ def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, wei
                 v = v * f + _E3
                 v = v * f + _E2
                 v = v * f + _E1
-                K[y] = (v * f + _E0) * _RAISE
+                K[y] = (v * f + _E0) * RAISE
             for y in range(BLOCK):
                 bits[y] -= power[y] << 23
             if start <= own < stop:
@@ -171,4 +178,4 @@ def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, wei
                 part = _ZERO
                 for y in range(BLOCK):
                     part += max(K[y] - covers[y], _ZERO)
-                out[a, lo + r] += part * _RAISE_SUM
+                out[a, lo + r] += part * RAISE_SUM

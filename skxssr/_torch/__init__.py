@@ -18,6 +18,7 @@ _NEEDS = {
     "torch": ("torch", "timm", "lightning_fabric", "safetensors"),
     "seg": ("torch", "timm", "lightning_fabric", "safetensors", "segmentation_models_pytorch"),
 }
+_TORCH_ALONE = {"bounds"}  # modules that need no more
 
 # of the parameters that every trained estimator has; `loop.Recipe.of` reads most of them
 TRAINING_CONSTRAINTS: dict = {
@@ -36,6 +37,6 @@ TRAINING_CONSTRAINTS: dict = {
 
 def backend(module: str, *, caller: str, extra: str = "torch") -> Any:
     """The module `skxssr._torch.<module>`, or an error that says which extra is missing."""
-    for package in _NEEDS[extra]:
+    for package in ("torch",) if module in _TORCH_ALONE else _NEEDS[extra]:
         import_optional(package, extra=extra, caller=caller)
     return importlib.import_module(f"skxssr._torch.{module}")

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from skxssr._progress import progress_bar
+from skxssr._torch.device import resolve_device
 from skxssr._torch.images import SquareSet
-from skxssr._torch.loop import resolve_device
 from skxssr._torch.threads import ahead
 from skxssr.io import Images
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from skxssr._progress import progress_bar
+from skxssr._torch.device import resolve_device
 from skxssr._torch.images import Placement, batches
-from skxssr._torch.loop import resolve_device
 from skxssr.io import Images
 
 __all__ = ["apply", "collect"]

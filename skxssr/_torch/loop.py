@@ -25,11 +25,12 @@ from timm.optim import param_groups_weight_decay
 
 from skxssr._progress import progress_bar
 from skxssr._torch import TRAINING_CONSTRAINTS
+from skxssr._torch.device import resolve_device
 from skxssr._torch.images import SquareSet, staged
 from skxssr._torch.threads import ahead
 from skxssr._torch.weights import digest
 
-__all__ = ["Recipe", "resolve_device", "seeded", "train"]
+__all__ = ["Recipe", "seeded", "train"]
 
 CHECKPOINT = "last.ckpt"
 CHECKPOINT_SECONDS = 60.0
@@ -74,24 +75,6 @@ class Recipe:
             return self.learning_rate * (step + 1) / warm
         share = (step - warm) / max(1, self.steps - warm)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
-
-
-def resolve_device(device: str) -> torch.device:
-    """The device a name stands for; "auto" is a GPU where there is one."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", torch.cuda.current_device())
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f"device={device!r} cannot be used here ({reason}). "
-            "Use device='auto' or 'cpu', or install the torch build for your accelerator"
-        ) from error
-    return chosen
 
 
 def seed_of(*parts: int) -> int:

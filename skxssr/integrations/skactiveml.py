@@ -170,7 +170,7 @@ class XSSRQueryStrategy(SingleAnnotatorPoolQueryStrategy):
         selector = clone(selector)
         names = selector.get_params()
         changes: dict[str, Any] = {}
-        if with_utilities and "engine" in names:
+        if with_utilities and isinstance(selector, XSSRSelector):
             changes["engine"] = "full"
         if self.random_state is not None:
             for name in sorted(names):  # in one order, so that a seed means the same selector

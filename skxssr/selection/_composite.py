@@ -80,6 +80,8 @@ class Composite:
     scales : Scales
     search : dict
         `algorithm`, `seed` and `n_jobs` of the neighbour search.
+    device : str, optional
+        Where torch computes bounds of densities; by default numba does.
 
     Attributes
     ----------
@@ -102,10 +104,12 @@ class Composite:
         form: Form,
         scales: Scales,
         search: dict[str, Any],
+        device: str | None = None,
     ) -> None:
         self.notes: dict[str, Any] = {}
         self.exact, self.n_starts = True, 0
         self._request, self._scales, self._n_jobs = request, scales, search["n_jobs"]
+        self._device = device
         self._unit = scales.diameter or 1.0
         self._additive = form.composite == "additive"
         self._far = far if source is not None and "novelty" in form.terms else None
@@ -174,6 +178,7 @@ class Composite:
             self._constant,
             self._request,
             n_jobs=self._n_jobs,
+            device=self._device,
         )
 
     def full_scan(self, alpha: float, run: Run) -> Run:

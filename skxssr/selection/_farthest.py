@@ -61,15 +61,7 @@ class Farthest:
 
     def start(self, points: np.ndarray) -> None:
         """Look at the first picks, rows of X, from everywhere."""
-        first = self._X[points[0]].copy()
-        self._lower_all(first)
-        # no row is farther from the first pick than this, which becomes the origin
-        reach = float(np.sqrt(self.nearest.max()))
-        self._center = first
-        self._scale = 2.0 ** -np.ceil(np.log2(reach)) if reach > 0 else 1.0
-        self._seen[:] = 1
-        for point in points:
-            self._note(point)
+        self._first_look(points)
         if len(points) > 1:
             self._look_again(np.arange(len(self._X)))
 
@@ -97,6 +89,18 @@ class Farthest:
             if len(self._few) and self._rest == -np.inf:
                 return int(self._few[at])
             self._refill(score[at] if at >= 0 else -np.inf)
+
+    def _first_look(self, points: np.ndarray) -> None:
+        """Look at the first of `points` from everywhere, and note them all."""
+        first = self._X[points[0]].copy()
+        self._lower_all(first)
+        # no row is farther from the first pick than this, which becomes the origin
+        reach = float(np.sqrt(self.nearest.max()))
+        self._center = first
+        self._scale = 2.0 ** -np.ceil(np.log2(reach)) if reach > 0 else 1.0
+        self._seen[:] = 1
+        for point in points:
+            self._note(point)
 
     def _moved(self, rows: np.ndarray) -> np.ndarray:
         """Rows of X about the first pick and scaled, as float32, each value rounded once."""
@@ -172,7 +176,7 @@ class Farthest:
         """Make `nearest[rows]` exact for all picks."""
         seen = self._seen[rows]
         todo: list[tuple[np.ndarray, int]] = []
-        for first in np.unique(seen):
+        for first in np.unique(seen).tolist():  # as int: a count may be more than int32 holds
             if first < self._t:
                 same = np.sort(rows[seen == first])
                 self.n_evaluations += len(same) * (self._t - first)

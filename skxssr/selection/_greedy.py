@@ -14,7 +14,7 @@ from skxssr._kernels.density import density_of_rows
 from skxssr._kernels.distances import argmax_allowed, lower_to_point
 from skxssr._quota import Quota, Request
 from skxssr._threads import limit_threads, over_blocks
-from skxssr.selection._ground import ROWS_BLOCK, Ledger, Start, largest_density
+from skxssr.selection._ground import ROWS_BLOCK, Ledger, Start, densities_on, largest_density
 from skxssr.selection._walk import Run, Walk, empty_run
 
 
@@ -26,6 +26,7 @@ def greedy_runs(
     request: Request,
     *,
     n_jobs: int | None,
+    device: str | None = None,
 ) -> Iterator[Run]:
     """Select greedily by each of the `scores`; yields the runs in order.
 
@@ -40,13 +41,18 @@ def greedy_runs(
         Densities if there is no demand.
     request : Request
     n_jobs : int, optional
+    device : str, optional
+        Where torch computes bounds of densities; by default numba does.
     """
     rows = request.candidates.astype(np.int32)
     teams: list[_Team] = []
+    on_device = None
+    if device is not None and len(demands[0].rows):  # demands differ in weights alone
+        on_device = densities_on(device, demands[0])
     with limit_threads(1):  # the threads are ours; a kernel of bounds multiplies small matrices
         for d, demand in enumerate(demands):
             own = scores[d :: len(demands)]
-            ledger = Ledger(demand, start, len(own), n_jobs=n_jobs)
+            ledger = Ledger(demand, start, len(own), n_jobs=n_jobs, on_device=on_device)
             density, scale = constant, 1.0
             if len(demand.rows):
                 density = np.zeros(len(demand.X))

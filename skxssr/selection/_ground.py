@@ -1,15 +1,22 @@
 """Rows and demand as the kernels take them, and what is covered first. Imports `_kernels`."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skxssr._kernels.blocks import nearest_blocks
 from skxssr._kernels.cover import Cover, cover, lower_nearest, reach_of
 from skxssr._kernels.demand import Demand
-from skxssr._kernels.density import density_bounds, density_of_rows
+from skxssr._kernels.density import (
+    RAISE,
+    RAISE_SUM,
+    density_bounds,
+    density_of_rows,
+    exponent_of_bound,
+)
 from skxssr._quota import Request
 from skxssr._threads import over_blocks
+from skxssr._torch import backend
 
 ROWS_BLOCK = 64  # a density costs m distances, so that few rows are already work for a thread
 
@@ -92,6 +99,15 @@ def rounded_up(weight: np.ndarray) -> np.ndarray:
     return np.where(weight > 0, np.maximum(up, np.finfo(np.float32).tiny), up)
 
 
+def densities_on(device: str, demand: Demand) -> Any:
+    """What computes the bounds of densities on a device."""
+    bounds = backend("bounds", caller="XSSRSelector with engine='torch'")
+    slope, offset = exponent_of_bound(demand)
+    return bounds.Densities(
+        demand, slope, offset, raised=RAISE, raised_sum=RAISE_SUM, device=device
+    )
+
+
 class Ledger:
     """What each of several runs of one demand covers.
 
@@ -101,14 +117,25 @@ class Ledger:
         With the weights that these runs share.
     start : Start
     n_runs : int
+    on_device : skxssr._torch.bounds.Densities, optional
+        Computes the bounds; by default the kernels do.
 
     Attributes
     ----------
     runs : list of Covered
     """
 
-    def __init__(self, demand: Demand, start: Start, n_runs: int, *, n_jobs: int | None) -> None:
+    def __init__(
+        self,
+        demand: Demand,
+        start: Start,
+        n_runs: int,
+        *,
+        n_jobs: int | None,
+        on_device: Any = None,
+    ) -> None:
         m = len(demand.rows)
+        self._on_device = on_device
         self._demand, self._weight32 = demand, rounded_up(demand.weight)
         self._reach = np.repeat(start.cover.reach[None], n_runs, axis=0)
         self._farthest = np.repeat(start.cover.farthest[None], n_runs, axis=0)
@@ -122,7 +149,7 @@ class Ledger:
         for covered in self.runs:
             covered.round_down(demand.weight)
         self._block = np.zeros(len(demand.X), dtype=np.int32)
-        if m:
+        if m and on_device is None:
             over_blocks(
                 lambda lo, hi: nearest_blocks(demand, lo, hi, self._block),
                 len(demand.X),
@@ -138,6 +165,8 @@ class Ledger:
 
         The kernel is computed once for all of them.
         """
+        if self._on_device is not None:
+            return self._on_device.bounds(rows, self._weight32, self._weighted32[states])
         out, of = np.empty((len(states), len(rows))), np.array(states)
         over_blocks(
             lambda lo, hi: density_bounds(

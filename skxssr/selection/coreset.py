@@ -7,11 +7,13 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skxssr._kernels.demand import at_most_1
 from skxssr._kernels.distances import argmax_allowed, lower_to_point
 from skxssr._quota import Quota, Request
 from skxssr._threads import over_blocks
 from skxssr.base import BaseSelector, Selection
 from skxssr.selection._farthest import Farthest
+from skxssr.selection._farthest_on_device import FarthestOnDevice
 
 
 class CoreSetSelector(BaseSelector):
@@ -29,6 +31,11 @@ class CoreSetSelector(BaseSelector):
     preprocess : "auto", None or transformer, default="auto"
         See `skxssr.base.BaseSelector`; the same as for every selector, so that rivals share one
         space.
+    engine : {"lazy", "torch"}, default="lazy"
+        Both return the same picks. "torch" is for millions of rows and a GPU: it looks at all rows
+        at every pick, on `device`, which holds them as float32.
+    device : str, default="auto"
+        For ``engine="torch"``: a torch device, or "auto" for a CUDA GPU where there is one.
     random_state : int, RandomState instance or None, default=0
         For ``initialize="random"``.
     n_jobs : int, optional
@@ -73,6 +80,8 @@ class CoreSetSelector(BaseSelector):
             StrOptions({"medoid", "random"}),
             Interval(Integral, 0, None, closed="left"),
         ],
+        "engine": [StrOptions({"lazy", "torch"})],
+        "device": [str],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
     }
@@ -83,20 +92,29 @@ class CoreSetSelector(BaseSelector):
         initialize: str | int = "medoid",
         metric: str = "euclidean",
         preprocess: Any = "auto",
+        engine: str = "lazy",
+        device: str = "auto",
         random_state: Any = 0,
         n_jobs: int | None = None,
     ) -> None:
         self.initialize = initialize
         self.metric = metric
         self.preprocess = preprocess
+        self.engine = engine
+        self.device = device
         self.random_state = random_state
         self.n_jobs = n_jobs
 
     def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
         quota = Quota(len(X), request)
-        weight = request.weight**2  # of squared distances
+        weight = at_most_1(request.weight) ** 2  # of squared distances
         labeled = request.labeled.astype(np.int64)
-        far = Farthest(X, weight, quota, len(labeled) + request.budget, n_jobs=self.n_jobs)
+        budget = len(labeled) + request.budget
+        if self.engine == "torch":
+            on_device = {"n_jobs": self.n_jobs, "device": self.device}
+            far: Farthest = FarthestOnDevice(X, weight, quota, budget, **on_device)
+        else:
+            far = Farthest(X, weight, quota, budget, n_jobs=self.n_jobs)
         indices = np.empty(request.budget, dtype=np.int64)
         distances = np.full(request.budget, np.nan)
         first = 0

@@ -72,9 +72,12 @@ class XSSRSelector(BaseSelector):
     algorithm : {"auto", "exact", "pynndescent"}, default="auto"
         Neighbour search. "auto" is exact, except for the typicality of more than 50,000 rows.
         Whatever was approximate is in ``selection_.scales``.
-    engine : {"lazy", "full"}, default="lazy"
-        Both return the same picks. "full" scores every row at every pick and keeps the scores in
-        ``selection_.utilities``.
+    engine : {"lazy", "full", "torch"}, default="lazy"
+        All return the same picks. "full" scores every row at every pick and keeps the scores in
+        ``selection_.utilities``. "torch" is for millions of rows and a GPU: it computes the bounds
+        of densities on `device`.
+    device : str, default="auto"
+        For ``engine="torch"``: a torch device, or "auto" for a CUDA GPU where there is one.
     random_state : int, RandomState instance or None, default=0
         Offset of the demand set (pools above 5,000 rows), of the source sample (sources above
         5,000 rows) and of the sample of distances (additive, pools above 1,000 rows), and seed of
@@ -144,7 +147,8 @@ class XSSRSelector(BaseSelector):
         "bandwidth_scale": [Interval(Real, 0, None, closed="neither")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "algorithm": [StrOptions({"auto", "exact", "pynndescent"})],
-        "engine": [StrOptions({"lazy", "full"})],
+        "engine": [StrOptions({"lazy", "full", "torch"})],
+        "device": [str],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -168,6 +172,7 @@ class XSSRSelector(BaseSelector):
         preprocess: Any = "auto",
         algorithm: str = "auto",
         engine: str = "lazy",
+        device: str = "auto",
         random_state: Any = 0,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -187,6 +192,7 @@ class XSSRSelector(BaseSelector):
         self.preprocess = preprocess
         self.algorithm = algorithm
         self.engine = engine
+        self.device = device
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -221,7 +227,8 @@ class XSSRSelector(BaseSelector):
                 )
         clock.lap("novelty")
 
-        composite = Composite(X, source, far, request, form, scales, search)
+        device = self.device if self.engine == "torch" else None
+        composite = Composite(X, source, far, request, form, scales, search, device)
         clock.lap("start")
 
         calibrated = self.alpha == "auto" and source is not None and form.trades
