@@ -13,7 +13,12 @@ from engine_peers import ALONE, LOOP
 from skxssr.report import format_table
 
 Verdict = tuple[str, bool | None]  # measured, and whether the goal is reached; None: cannot say
-SERIAL = {"preprocess", "greedy", "full scan"}  # stages that are no dense arithmetic over rows
+SERIAL = {
+    "preprocess",
+    "greedy",
+    "walks",
+    "full scan",
+}  # stages that are no dense arithmetic over rows
 NO_PEER = "no peer is installed"
 HEADER = """\
 Written by `python benchmarks/engine.py --page` from `benchmarks/results/engine.json`;

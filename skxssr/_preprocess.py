@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import linalg
 
-from skxssr._threads import limit_threads
+from skxssr._threads import limit_threads, over_blocks
 
 MAX_FIT_ROWS = 20_000
 MAX_COMPONENTS = 32
@@ -42,7 +42,9 @@ def _spread(X: np.ndarray, center: np.ndarray) -> np.ndarray:
     return np.where(deviation <= rounding, 0.0, deviation)
 
 
-def fit_scale_and_pca(source: np.ndarray | None, target: np.ndarray) -> Transform:
+def fit_scale_and_pca(
+    source: np.ndarray | None, target: np.ndarray, *, n_jobs: int | None = None
+) -> Transform:
     """Fit the default preprocessing.
 
     Parameters
@@ -52,6 +54,8 @@ def fit_scale_and_pca(source: np.ndarray | None, target: np.ndarray) -> Transfor
         of both sides together. Without a source the target's own.
     target : ndarray of shape (n, d)
         Counts as much as the source in the PCA, however many rows either has.
+    n_jobs : int, optional
+        Threads of the transform.
 
     Returns
     -------
@@ -86,10 +90,13 @@ def fit_scale_and_pca(source: np.ndarray | None, target: np.ndarray) -> Transfor
 
     def transform(X: np.ndarray) -> np.ndarray:
         out = np.empty((len(X), n_components), dtype=np.float32)
+
+        def project(lo: int, hi: int) -> None:
+            block = np.asarray(X[lo:hi], dtype=np.float64, order="C")
+            out[lo:hi] = ((block - center) / scale) @ axes
+
         with limit_threads(1):
-            for lo in range(0, len(X), _BLOCK):
-                block = np.asarray(X[lo : lo + _BLOCK], dtype=np.float64, order="C")
-                out[lo : lo + _BLOCK] = ((block - center) / scale) @ axes
+            over_blocks(project, len(X), n_jobs=n_jobs, size=_BLOCK)
         return out
 
     return transform

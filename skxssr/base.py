@@ -202,7 +202,7 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         if self.preprocess is None:
             transform = None
         elif self.preprocess == "auto":
-            transform = fit_scale_and_pca(source, X)
+            transform = fit_scale_and_pca(source, X, n_jobs=getattr(self, "n_jobs", None))
         else:
             fitted = self.__dict__.get("preprocess_")
             if source is None or fitted is None:  # never fitted, or `preprocess` was set later

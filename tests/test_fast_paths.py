@@ -1,5 +1,9 @@
 """The shortcuts of the greedy engine: bounds that hold, shortcuts that change no bit."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -280,3 +284,39 @@ def test_weights_beyond_float64_are_refused():
     X = normal(300, 3, 0)
     with pytest.raises(ValueError, match="divide it by its largest"):
         XSSRSelector().select(X, 5, sample_weight=np.full(300, 1e307))
+
+
+WIDE_MARGIN = """
+import warnings
+import os
+import subprocess
+import sys
+
+import numpy as np
+from skxssr import XSSRSelector
+from skxssr._kernels import greedy, lazy
+from skxssr.selection import _walk
+warnings.simplefilter("ignore")
+greedy.MARGIN = lazy.MARGIN = 1.05
+_walk._FIRST, _walk._MOST, _walk._FEWEST_FEW, _walk._MOST_FEW = (1, 1), (2, 1), 2, 4
+X = np.random.default_rng(3).normal(size=(60, 3)).astype(np.float32)
+for more in ({}, {"groups": np.arange(60) // 3}):
+    for engine in ("lazy", "full"):
+        selector = XSSRSelector(alpha=0.5, engine=engine, preprocess=None).fit(X[:9] + 0.25)
+        record = selector.select(X, 10, return_selection=True, **more)
+        print(record.indices.tolist(), record.scores.tolist())
+"""
+
+
+def test_no_score_that_is_compared_holds_a_margin():
+    # as plain Python, where the margin, a constant to the compiler, can be made one that shows
+    done = subprocess.run(
+        [sys.executable, "-c", WIDE_MARGIN],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    lazy, full, lazy_in_groups, full_in_groups = done.stdout.splitlines()
+    assert lazy == full
+    assert lazy_in_groups == full_in_groups

@@ -145,7 +145,7 @@ def test_what_was_asked_and_how_long_it_took(record):
     assert "preprocess" in record.elapsed
     assert all(isinstance(v, float) and v >= 0 for v in record.elapsed.values())
     if record.selector == "XSSRSelector":
-        assert {"scales", "novelty", "greedy"} <= set(record.elapsed)
+        assert {"scales", "novelty", "first bounds", "walks"} <= set(record.elapsed)
 
 
 def test_a_selector_with_its_record_survives_a_pickle(pool, source):

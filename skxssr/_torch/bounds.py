@@ -205,7 +205,8 @@ class Distances(_OnDevice):
 @contextlib.contextmanager
 def _in_full() -> Iterator[None]:
     """Products of float32 matrices in float32, whatever torch was told before."""
-    matmuls = [torch.backends.cuda.matmul]
+    scopes: list[Any] = [torch.backends.cuda, torch.backends.mkldnn]
+    matmuls = [scope.matmul for scope in scopes if hasattr(scope, "matmul")]
     if not hasattr(matmuls[0], "fp32_precision"):  # torch before 2.9
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")
@@ -214,7 +215,6 @@ def _in_full() -> Iterator[None]:
         finally:
             torch.set_float32_matmul_precision(before)
         return
-    matmuls.append(torch.backends.mkldnn.matmul)
     told = [matmul.fp32_precision for matmul in matmuls]
     for matmul in matmuls:
         matmul.fp32_precision = "ieee"

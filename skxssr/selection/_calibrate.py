@@ -55,16 +55,15 @@ def calibrate(
 ) -> Calibration:
     """Select for every alpha of `grid`, and of `extra` for comparison, and choose one of `grid`.
 
-    `lap` is told when a stage, "greedy" or "coverage", ends.
+    `lap` is told when a stage ends: "coverage", or one of `greedy_runs`.
     """
     weight = request.weight
     if kind == "novel_distance":
         weight, kind = weight * far, "mean_distance"
     tried = sorted({*grid, *extra})
     shown = verbose if len(tried) > 1 else 0
-    results = progress(composite.runs(tried), "alpha", verbose=shown, total=len(tried))
+    results = progress(composite.runs(tried, lap), "alpha", verbose=shown, total=len(tried))
     runs = dict(zip(tried, results, strict=True))
-    lap("greedy")
     # runs of the same picks have the same curve
     distinct = {run.indices.tobytes(): run.indices for run in runs.values()}
     found = in_threads(

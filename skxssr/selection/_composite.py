@@ -3,7 +3,7 @@
 Formulas and their reasons: docs/method.rst.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,8 +166,8 @@ class Composite:
             powered = alpha * powered
         return demand, self._score._replace(novelty_power=powered, alpha=alpha)
 
-    def runs(self, alphas: list[float]) -> Iterator[Run]:
-        """Select greedily for each alpha; yields the runs in order."""
+    def runs(self, alphas: list[float], lap: Callable[[str], object]) -> Iterator[Run]:
+        """Select greedily for each alpha; yields the runs in order, and tells `lap` of stages."""
         pairs = [self._scores(alpha) for alpha in alphas]
         demands = [demand for demand, _ in pairs] if self._in_demand else [self._picked]
         self.n_starts = len(demands) if self._residual else 0
@@ -178,6 +178,7 @@ class Composite:
             self._constant,
             self._request,
             n_jobs=self._n_jobs,
+            lap=lap,
             device=self._device,
         )
 

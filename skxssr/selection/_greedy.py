@@ -1,6 +1,6 @@
 """Greedy runs side by side, and the full scan. Imports `_kernels`, `_ground` and `_walk`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ def greedy_runs(
     request: Request,
     *,
     n_jobs: int | None,
+    lap: Callable[[str], object] = lambda _: None,
     device: str | None = None,
 ) -> Iterator[Run]:
     """Select greedily by each of the `scores`; yields the runs in order.
@@ -41,6 +42,9 @@ def greedy_runs(
         Densities if there is no demand.
     request : Request
     n_jobs : int, optional
+    lap : callable, optional
+        Told when a stage ends: "first bounds" (all rows before the first pick), "bounds" (of later
+        densities) or "walks" (the rest).
     device : str, optional
         Where torch computes bounds of densities; by default numba does.
     """
@@ -63,7 +67,8 @@ def greedy_runs(
                 for score, covered in zip(own, ledger.runs, strict=True)
             ]
             teams.append(_Team(ledger, walks))
-        _run_teams(teams, n_jobs=n_jobs)
+        lap("first bounds")
+        _run_teams(teams, n_jobs=n_jobs, lap=lap)
     yield from (walk.run for team in teams for walk in team.walks)
 
 
@@ -86,7 +91,7 @@ class _Team(NamedTuple):
             walk.take_bounds(rows, of_state[key])
 
 
-def _run_teams(teams: list[_Team], *, n_jobs: int | None) -> None:
+def _run_teams(teams: list[_Team], *, n_jobs: int | None, lap: Callable[[str], object]) -> None:
     """Make all picks of all runs, in threads."""
     walks = [walk for team in teams for walk in team.walks]
     steps = [walk.run_to_end() for walk in walks]
@@ -94,6 +99,7 @@ def _run_teams(teams: list[_Team], *, n_jobs: int | None) -> None:
     with ThreadPoolExecutor(min(effective_n_jobs(n_jobs), len(walks))) as pool:
         while True:
             asked = list(pool.map(lambda step: next(step, None), steps))
+            lap("walks")
             if all(rows is None for rows in asked):
                 return
             wanted = dict(zip(map(id, walks), asked, strict=True))
@@ -102,6 +108,7 @@ def _run_teams(teams: list[_Team], *, n_jobs: int | None) -> None:
                 rows = [some for some in of_team if some is not None]
                 if rows:
                     team.bound(np.unique(np.concatenate(rows)), n_jobs=n_jobs)
+            lap("bounds")
 
 
 def run_full(

@@ -138,8 +138,9 @@ class Walk:
                 if done:  # a refill leaves bounds, with their margin, where scores are compared
                     self._composites(np.concatenate(done), 1.0)
                 continue
-            rows = self._first_of(self._buffer[:n], most[bounded])
-            most[bounded] = min(2 * most[bounded], _MOST[bounded])
+            kind = int(bounded)
+            rows = self._first_of(self._buffer[:n], most[kind])
+            most[kind] = min(2 * most[kind], _MOST[kind])
             if bounded:
                 self._evaluate(rows)
                 done.append(rows)

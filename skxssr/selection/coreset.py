@@ -110,11 +110,11 @@ class CoreSetSelector(BaseSelector):
         weight = at_most_1(request.weight) ** 2  # of squared distances
         labeled = request.labeled.astype(np.int64)
         budget = len(labeled) + request.budget
-        if self.engine == "torch":
-            on_device = {"n_jobs": self.n_jobs, "device": self.device}
-            far: Farthest = FarthestOnDevice(X, weight, quota, budget, **on_device)
-        else:
-            far = Farthest(X, weight, quota, budget, n_jobs=self.n_jobs)
+        far = (
+            FarthestOnDevice(X, weight, quota, budget, n_jobs=self.n_jobs, device=self.device)
+            if self.engine == "torch"
+            else Farthest(X, weight, quota, budget, n_jobs=self.n_jobs)
+        )
         indices = np.empty(request.budget, dtype=np.int64)
         distances = np.full(request.budget, np.nan)
         first = 0
