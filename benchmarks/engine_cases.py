@@ -277,21 +277,17 @@ def imports(bench: Bench) -> dict[str, Any]:
 
 def gpu(bench: Bench) -> dict[str, Any]:
     """Both selectors in half precision on the GPU; or why not."""
-    from skxssr import CoreSetSelector
-
     try:
         import torch
     except ImportError as error:
         return {"left_out": str(error)}
     if not torch.cuda.is_available():
         return {"left_out": "this machine has no CUDA device"}
-    if "engine" not in CoreSetSelector().get_params():
-        return {"left_out": "CoreSetSelector has no engine='torch'"}
     X = str(pool_file("medium", GPU["n"], GPU["d"], "float16"))
     source = str(pool_file("source", bench.size.n_source, GPU["d"], "float16"))
     contestants = [Contestant("copy", "bandwidth", {"X": X})]
     for of in (CORESET, XSSR):
-        parameters = {**of["parameters"], "engine": "torch"}
+        parameters = {**of["parameters"], "engine": "torch", "n_jobs": max(bench.threads)}
         task = {**of, "X": X, "source": source, "budget": GPU["budget"], "mapped": True}
         task |= {"warm": WARM, "parameters": parameters}
         contestants.append(Contestant(of["selector"], "select", task, max(bench.threads)))
