@@ -190,8 +190,11 @@ def summarize(
     for cell in references_of(runs):
         resampled = Resampled(cell, confidence, n_bootstrap, random_state)
         rows.append({**resampled.describe(0), "reference": True})
-    _label_savings(rows, pools, random, minutes_per_label)
-    _label_intervals(rows, pools, random, confidence, min(n_bootstrap, 500), random_state)
+    by_pool: dict[tuple[Any, ...], dict[Any, float]] = {}
+    for row in pools:
+        by_pool.setdefault(_cell_and_selector(row), {})[row["pool"]] = row["dice"]
+    _label_savings(rows, by_pool, random, minutes_per_label)
+    _label_intervals(rows, by_pool, random, confidence, min(n_bootstrap, 500), random_state)
     _correct(comparisons)
     tables = [[_rounded(row) for row in table] for table in (rows, comparisons, pools)]
     return Summary(tables[0], tables[1], tables[2], confidence)
@@ -199,7 +202,7 @@ def summarize(
 
 def _label_savings(
     rows: list[dict[str, Any]],
-    pools: list[dict[str, Any]],
+    by_pool: Mapping[tuple[Any, ...], Mapping[Any, float]],
     random: str,
     minutes_per_label: float | Mapping[str, float] | None,
 ) -> None:
@@ -208,9 +211,6 @@ def _label_savings(
     for row in rows:
         if row["selector"] == random and not row["reference"]:
             curves.setdefault(tuple(row[name] for name in PLACE), []).append(row)
-    by_pool: dict[tuple[Any, ...], dict[Any, float]] = {}
-    for row in pools:
-        by_pool.setdefault(_cell_and_selector(row), {})[row["pool"]] = row["dice"]
     for row in rows:
         curve = curves.get(tuple(row[name] for name in PLACE), [])
         ours = by_pool.get(_cell_and_selector(row), {})
@@ -237,38 +237,37 @@ def _label_savings(
 
 def _label_intervals(
     rows: list[dict[str, Any]],
-    pools: list[dict[str, Any]],
+    by_pool: Mapping[tuple[Any, ...], Mapping[Any, float]],
     random: str,
     confidence: float,
     n_bootstrap: int,
     random_state: int,
 ) -> None:
     """Fill in how sure it is how many random labels every selector is worth."""
-    dice: dict[tuple[Any, ...], dict[Any, float]] = {}
-    for row in pools:
-        dice.setdefault(_cell_and_selector(row), {})[row["pool"]] = row["dice"]
     places: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         if not row["reference"]:
             places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
     for place, here in places.items():
         curve = [row for row in here if row["selector"] == random]
-        names = sorted({pool for row in here for pool in dice[_cell_and_selector(row)]}, key=str)
+        names = sorted({pool for row in here for pool in by_pool[_cell_and_selector(row)]}, key=str)
         if len(curve) < 2 or len(names) < 2:
             continue
         stream = [random_state, zlib.crc32("/".join(map(str, place)).encode())]
         weights = resampling_weights(len(names), n_bootstrap, np.random.default_rng(stream))
 
-        def by_pool(row: dict[str, Any], names: list[Any] = names) -> np.ndarray:
-            known = dice[_cell_and_selector(row)]
+        def in_order(row: dict[str, Any], names: list[Any] = names) -> np.ndarray:
+            known = by_pool[_cell_and_selector(row)]
             return np.array([known.get(name, np.nan) for name in names])
 
-        means = {row["budget"]: average_over_pools(by_pool(row)[:, None], weights) for row in curve}
-        randoms = {row["budget"]: by_pool(row) for row in curve}
+        means = {
+            row["budget"]: average_over_pools(in_order(row)[:, None], weights) for row in curve
+        }
+        randoms = {row["budget"]: in_order(row) for row in curve}
         for row in here:
             if row["selector"] == random or row["budget"] not in means:
                 continue
-            gain = average_over_pools((by_pool(row) - randoms[row["budget"]])[:, None], weights)
+            gain = average_over_pools((in_order(row) - randoms[row["budget"]])[:, None], weights)
             low, high = label_equivalent_interval(
                 np.array(list(means)),
                 np.column_stack(list(means.values())),
