@@ -13,12 +13,8 @@ from engine_peers import ALONE, LOOP
 from skxssr.report import format_table
 
 Verdict = tuple[str, bool | None]  # measured, and whether the goal is reached; None: cannot say
-SERIAL = {
-    "preprocess",
-    "greedy",
-    "walks",
-    "full scan",
-}  # stages that are no dense arithmetic over rows
+# stages that are no dense arithmetic over rows
+SERIAL = {"preprocess", "picks", "walks", "full scan"}
 NO_PEER = "no peer is installed"
 HEADER = """\
 Written by `python benchmarks/engine.py --page` from `benchmarks/results/engine.json`;
@@ -186,15 +182,14 @@ def _dense(found: dict[str, Any]) -> float:
 def _threads(case: dict[str, Any]) -> Verdict:
     (_, race), *_ = _races(case)
     one, two = (race[f"CoreSet, isotropic, {n}"] for n in (1, 2))
-    dense = _seconds(one) / _seconds(two)
+    dense, whole = _dense(one) / _dense(two), _seconds(one) / _seconds(two)
     x_one, x_two = (race[f"XSSR, medium, {n}"] for n in (1, 2))
-    x_dense = _dense(x_one) / _dense(x_two)
-    x_whole = _seconds(x_one) / _seconds(x_two)
+    x_dense, x_whole = _dense(x_one) / _dense(x_two), _seconds(x_one) / _seconds(x_two)
     same = all(case["same_picks"].values())
     return _all(
         [
-            (f"CoreSet on isotropic rows {dense:.2f}x", dense >= 1.6),
-            (f"dense stages of XSSR {x_dense:.2f}x (whole {x_whole:.2f}x)", x_dense >= 1.6),
+            (f"CoreSet on isotropic rows {dense:.2f}x (whole {whole:.2f}x)", dense >= 1.6),
+            (f"XSSR {x_dense:.2f}x (whole {x_whole:.2f}x)", x_dense >= 1.6),
             ("same picks" if same else "other picks", same),
         ]
     )

@@ -6,7 +6,7 @@ dtype of the rows: the same two rows give the same bits in every kernel, block a
 
 import numpy as np
 
-from skxssr._kernels._jit import kernel
+from skxssr._kernels._jit import bound_kernel, kernel
 
 _BLOCK = 256  # columns whose sums stay in the first-level cache
 
@@ -86,6 +86,44 @@ def lower_columns(columns, point, nearest):
             part[y] = min(part[y], sums[y])
 
 
+@bound_kernel
+def move_rows(X, rows, center, scale, out, norms):
+    """Fill `out` with ``(X[rows] - center) * scale``, and `norms` with its squared norms.
+
+    As float32; with a scale of 2 to some power each value is rounded once.
+    """
+    for r in range(rows.shape[0]):
+        i = rows[r]
+        norm = np.float32(0.0)
+        for j in range(X.shape[1]):
+            value = np.float32((X[i, j] - center[j]) * scale)
+            out[r, j] = value
+            norm += value * value
+        norms[r] = norm
+
+
+@kernel
+def _lower_four(X, left, right, nearest):
+    """Lower `nearest` of four rows to their squared distances from four others.
+
+    Side by side, since one pair alone would wait on its own additions.
+    """
+    A, B, C, D = X[left[0]], X[left[1]], X[left[2]], X[left[3]]
+    E, F, G, H = X[right[0]], X[right[1]], X[right[2]], X[right[3]]
+    a = b = c = d = 0.0
+    for j in range(X.shape[1]):
+        s, t = np.float64(A[j]) - np.float64(E[j]), np.float64(B[j]) - np.float64(F[j])
+        u, v = np.float64(C[j]) - np.float64(G[j]), np.float64(D[j]) - np.float64(H[j])
+        a += s * s
+        b += t * t
+        c += u * u
+        d += v * v
+    nearest[left[0]] = min(nearest[left[0]], a)
+    nearest[left[1]] = min(nearest[left[1]], b)
+    nearest[left[2]] = min(nearest[left[2]], c)
+    nearest[left[3]] = min(nearest[left[3]], d)
+
+
 @kernel
 def lower_where_near(X, rows, picks, products, row_norms, pick_norms, slack, unit, nearest):
     """Lower `nearest[rows]` to the squared distances from `rows` of X to `picks`, rows of X too.
@@ -96,6 +134,8 @@ def lower_where_near(X, rows, picks, products, row_norms, pick_norms, slack, uni
     """
     n_picks = picks.shape[0]
     low = np.empty(n_picks)
+    left, right = np.empty(4, dtype=np.int64), np.empty(4, dtype=np.int64)
+    n_pairs = 0
     for r in range(rows.shape[0]):
         i = rows[r]
         product = products[r]
@@ -107,11 +147,15 @@ def lower_where_near(X, rows, picks, products, row_norms, pick_norms, slack, uni
             limit = min(limit, middle + slack * both)
         for t in range(n_picks):
             if low[t] <= limit:
-                a = 0.0
-                for j in range(X.shape[1]):
-                    u = np.float64(X[i, j]) - np.float64(X[picks[t], j])
-                    a += u * u
-                nearest[i] = min(nearest[i], a)
+                left[n_pairs], right[n_pairs] = i, picks[t]
+                n_pairs += 1
+                if n_pairs == 4:
+                    _lower_four(X, left, right, nearest)
+                    n_pairs = 0
+    if n_pairs:
+        for pair in range(n_pairs, 4):  # the rest, and the first of them once more
+            left[pair], right[pair] = left[0], right[0]
+        _lower_four(X, left, right, nearest)
 
 
 @kernel

@@ -6,6 +6,8 @@ memory; the rest is looked at again only when none of the few is farther than al
 rest, and then by a matrix product with a margin that leaves few pairs to be computed exactly.
 """
 
+import time
+
 import numpy as np
 
 from skxssr._kernels.distances import (
@@ -13,6 +15,7 @@ from skxssr._kernels.distances import (
     lower_columns,
     lower_to_point,
     lower_where_near,
+    move_rows,
 )
 from skxssr._quota import Quota
 from skxssr._threads import in_threads, limit_threads, over_blocks
@@ -42,13 +45,15 @@ class Farthest:
         Squared distance to the nearest of the picks looked at so far: exact at the last pick.
     n_evaluations : int
         Distances looked at, by whatever means.
+    seconds : float
+        Spent on looking at many of them at once.
     """
 
     def __init__(
         self, X: np.ndarray, weight: np.ndarray, quota: Quota, budget: int, *, n_jobs: int | None
     ) -> None:
         n, p = X.shape
-        self.nearest, self.n_evaluations = np.full(n, np.inf), 0
+        self.nearest, self.n_evaluations, self.seconds = np.full(n, np.inf), 0, 0.0
         self._X, self._weight, self._quota, self._n_jobs = X, weight, quota, n_jobs
         self._seen = np.zeros(n, dtype=np.int32)
         self._picks, self._t = np.empty(budget, dtype=np.int64), 0
@@ -97,34 +102,32 @@ class Farthest:
         # no row is farther from the first pick than this, which becomes the origin
         reach = float(np.sqrt(self.nearest.max()))
         self._center = first
-        self._scale = 2.0 ** -np.ceil(np.log2(reach)) if reach > 0 else 1.0
+        self._scale = float(2.0 ** -np.ceil(np.log2(reach))) if reach > 0 else 1.0
         self._seen[:] = 1
         for point in points:
             self._note(point)
 
-    def _moved(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of X about the first pick and scaled, as float32, each value rounded once."""
-        block = self._X[rows]
-        if not 1e-30 < self._scale < 1e30:  # beyond what float32 holds
-            block = block.astype(np.float64)
-        block -= self._center
-        block *= block.dtype.type(self._scale)
-        return block.astype(np.float32, copy=False)
+    def _moved(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of X about the first pick and scaled, as float32, and their squared norms."""
+        out, norms = np.empty((len(rows), self._X.shape[1]), dtype=np.float32), np.empty(len(rows))
+        move_rows(self._X, rows, self._center, self._scale, out, norms)
+        return out, norms
 
     def _note(self, pick: int) -> None:
         t = self._t
-        row = self._moved(np.array([pick]))[0]
-        self._picks[t], self._picks32[t] = pick, row
-        self._norms[t] = np.square(row, dtype=np.float64).sum()
+        self._picks[t] = pick
+        self._picks32[t : t + 1], self._norms[t : t + 1] = self._moved(self._picks[t : t + 1])
         self._t += 1
 
     def _lower_all(self, point: np.ndarray) -> None:
+        start = time.perf_counter()
         over_blocks(
             lambda lo, hi: lower_to_point(self._X, lo, hi, point, self.nearest),
             len(self._X),
             n_jobs=self._n_jobs,
         )
         self.n_evaluations += len(self._X)
+        self.seconds += time.perf_counter() - start
 
     def _refill(self, worth: float) -> None:
         """Look again at the rows of the largest bounds, and keep the farthest as the few."""
@@ -174,6 +177,7 @@ class Farthest:
 
     def _look_again(self, rows: np.ndarray) -> None:
         """Make `nearest[rows]` exact for all picks."""
+        start = time.perf_counter()
         seen = self._seen[rows]
         todo: list[tuple[np.ndarray, int]] = []
         for first in np.unique(seen).tolist():  # as int: a count may be more than int32 holds
@@ -184,12 +188,12 @@ class Farthest:
         with limit_threads(1):
             list(in_threads(self._lower, todo, n_jobs=self._n_jobs))
         self._seen[rows] = self._t
+        self.seconds += time.perf_counter() - start
 
     def _lower(self, item: tuple[np.ndarray, int]) -> None:
         rows, first = item
-        block = self._moved(rows)
-        norms = np.einsum("ij,ij->i", block, block, dtype=np.float64)
-        # p products and their sums are rounded, and so is each value, once
+        block, norms = self._moved(rows)
+        # p products and their sums are rounded, here and in the norms, and so is each value, once
         slack = 2.0 * (block.shape[1] + 8) * _ROUNDING + 1e-30
         lower_where_near(
             *(self._X, rows, self._picks[first : self._t]),

@@ -4,6 +4,7 @@ Every pick is looked at from all rows, by torch and with a margin; the rows that
 are few, and compared exactly.
 """
 
+import time
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class FarthestOnDevice(Farthest):
         """Look at the first picks, rows of X, from everywhere."""
         self._first_look(points)
         self._distances = self._backend.Distances(
-            lambda lo, hi: self._moved(np.arange(lo, hi)),
+            lambda lo, hi: self._moved(np.arange(lo, hi))[0],
             self._in_unit(self.nearest),
             self._X.shape[1],
             self._weight,
@@ -50,6 +51,7 @@ class FarthestOnDevice(Farthest):
 
     def add(self, pick: int, *, opened: bool) -> None:
         """Look at a further pick; `opened`: rows that were blocked are allowed now."""
+        start = time.perf_counter()
         self._note(pick)
         if opened or self._quota.grouped:
             self._distances.allow(self._quota.allowed)
@@ -57,6 +59,7 @@ class FarthestOnDevice(Farthest):
             self._distances.forbid(pick)
         self._distances.lower_to(pick)
         self.n_evaluations += len(self._X)
+        self.seconds += time.perf_counter() - start
 
     def best(self) -> int:
         """The allowed row farthest from the picks; ties to the lowest index."""
