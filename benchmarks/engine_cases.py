@@ -232,8 +232,16 @@ X = numpy.random.default_rng(0).normal(size=(500, 16)).astype("float32")
 start = time.perf_counter()
 from skxssr import {name} as Selector
 imported = time.perf_counter()
-Selector().fit(X + 1).select(X, 20)
-print(imported - start, time.perf_counter() - imported)
+from numba.core import event
+with event.install_recorder("numba:compile") as recorder:
+    Selector().fit(X + 1).select(X, 20)
+called = time.perf_counter()
+depth, compiling, functions = 0, 0.0, 0
+for at, one in recorder.buffer:  # starts and ends, one compilation within another
+    functions += one.is_start
+    compiling += at if depth == 1 and one.is_end else -at if depth == 0 else 0.0
+    depth += 1 if one.is_start else -1
+print(imported - start, called - imported, compiling, functions)
 """
 
 
@@ -253,12 +261,17 @@ def imports(bench: Bench) -> dict[str, Any]:
 
     calls: dict[str, dict[str, list[float]]] = {}
     for name in FIRST_CALLERS:
-        found: dict[str, list[float]] = {"class": [], "cold": [], "cached": []}
+        kinds = ("class", "cold", "cached", "compiling", "functions")
+        found: dict[str, list[float]] = {kind: [] for kind in kinds}
         for _ in range(bench.size.cold):
             with tempfile.TemporaryDirectory() as cache:
                 for state in ("cold", "cached"):
-                    import_seconds, seconds = map(float, fresh(FIRST_CALL.format(name=name), cache))
+                    printed = fresh(FIRST_CALL.format(name=name), cache)
+                    import_seconds, seconds, compiling, functions = map(float, printed)
                     found[state].append(seconds)
+                    if state == "cold":
+                        found["compiling"].append(compiling)
+                        found["functions"].append(functions)
                 found["class"].append(import_seconds)  # with the cache of the system warm
         calls[name] = found
         bench.say(

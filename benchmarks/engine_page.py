@@ -203,7 +203,9 @@ def _import(case: dict[str, Any]) -> Verdict:
     ]
     for name, calls in case["first_call"].items():
         cold, cached = median(calls["cold"]), median(calls["cached"])
-        text = f"{name} {cold:.1f} s cold, {cached:.2f} s cached"
+        share, n = median(calls["compiling"]) / cold, median(calls["functions"])
+        text = f"{name} {cold:.1f} s cold ({share:.0%} compiling {n:.0f} functions), "
+        text += f"{cached:.2f} s cached"
         verdicts.append((text, cold < 4 and cached < 0.3))
     return _all(verdicts)
 
