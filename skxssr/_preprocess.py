@@ -92,8 +92,9 @@ def fit_scale_and_pca(
         out = np.empty((len(X), n_components), dtype=np.float32)
 
         def project(lo: int, hi: int) -> None:
-            block = np.asarray(X[lo:hi], dtype=np.float64, order="C")
-            out[lo:hi] = ((block - center) / scale) @ axes
+            block = np.subtract(X[lo:hi], center, order="C")
+            block /= scale
+            out[lo:hi] = block @ axes
 
         with limit_threads(1):
             over_blocks(project, len(X), n_jobs=n_jobs, size=_BLOCK)

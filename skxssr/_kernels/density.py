@@ -109,7 +109,7 @@ def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, wei
         norms[r] = norm * share
     near = np.empty(n_rows, dtype=np.int64)
     taken = np.empty((n_rows, n_features), dtype=np.float32)
-    products = np.empty(n_rows * BLOCK, dtype=np.float32)
+    products = np.empty((n_rows, BLOCK), dtype=np.float32)
     K = np.empty(BLOCK, dtype=np.float32)
     bits = K.view(np.int32)
     power = np.empty(BLOCK, dtype=np.int32)
@@ -136,22 +136,22 @@ def density_bounds(demand, rows, lo, hi, states, covered32, reach, farthest, wei
             other = reach[a, start:stop]
             for y in range(BLOCK):
                 limit[y] = max(limit[y], other[y])
-        for q in range(n_near):
-            for j in range(n_features):
-                taken[q, j] = moved[near[q], j]
-        product = products[: n_near * BLOCK].reshape(n_near, BLOCK)
-        np.dot(
-            taken[:n_near],
-            demand.moved32[start:stop].T,
-            product,
-        )
+        points = demand.moved32[start:stop].T
+        every = 4 * n_near > 3 * n_rows  # the products of a few more cost less than copies
+        if every:
+            np.dot(moved, points, products)
+        else:
+            for q in range(n_near):
+                for j in range(n_features):
+                    taken[q, j] = moved[near[q], j]
+            np.dot(taken[:n_near], points, products[:n_near])
         weights = weight32[start:stop]
         their_norms = demand.norms32[start:stop]
         for q in range(n_near):
             r = near[q]
             own = demand.own[rows[lo + r]]
             norm = norms[r]
-            part_of = product[q]
+            part_of = products[r if every else q]
             for y in range(BLOCK):
                 K[y] = norm + their_norms[y] - (part_of[y] + part_of[y])
             if count_within(K, limit) == 0:

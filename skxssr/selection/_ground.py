@@ -19,6 +19,7 @@ from skxssr._threads import over_blocks
 from skxssr._torch import backend
 
 ROWS_BLOCK = 64  # a density costs m distances, so that few rows are already work for a thread
+_MOST_ROWS = 256  # of a matrix product, which is faster the more there are
 
 
 class Start(NamedTuple):
@@ -175,7 +176,7 @@ class Ledger:
             ),
             len(rows),
             n_jobs=n_jobs,
-            size=ROWS_BLOCK,
+            size=min(max(len(rows) // 8, ROWS_BLOCK), _MOST_ROWS),
         )
         return out
 
