@@ -75,7 +75,7 @@ def test_densities_within_reach_are_the_plain_ones_to_the_bit(X, sampled, width,
     density.density_of_rows(demand, rows, 0, n, nothing.covered, first)
     ledger = _ground.Ledger(demand, _ground.Start(nothing, np.zeros(n)), 3, n_jobs=2)
     cover(demand, np.array(picks, dtype=np.int64), 0, len(demand.radius32), ledger.runs[2].exact)
-    ledger.runs[2].round_down(demand.weight)
+    ledger.runs[2].round_down()
     order = ledger.in_order(rows)
     assert sorted(order) == list(rows)
     bound = ledger.bounds(order, [2, 0], n_jobs=2)

@@ -48,7 +48,7 @@ def test_bounds_of_densities_are_above_them_and_not_by_much(name, sampled, width
     ledger = _ground.Ledger(demand, start, 3, n_jobs=1, on_device=on_device)
     picks = np.array([3, 99, 400], dtype=np.int64)
     cover(demand, picks, 0, len(demand.radius32), ledger.runs[2].exact)
-    ledger.runs[2].round_down(demand.weight)
+    ledger.runs[2].round_down()
     found = ledger.bounds(ledger.in_order(rows), [2, 0], n_jobs=1)
     for bound, state in zip(found, (after(demand, picks), start.cover), strict=True):
         exact = np.zeros(len(X))

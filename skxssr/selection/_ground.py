@@ -83,15 +83,17 @@ class Covered(NamedTuple):
     exact : Cover
     weighted32 : ndarray of shape (m,), float32
         Times the weight of the demand, nowhere above.
+    share : ndarray of shape (m,)
+        A little less than that weight.
     """
 
     exact: Cover
     weighted32: np.ndarray
+    share: np.ndarray
 
-    def round_down(self, weight: np.ndarray) -> None:
+    def round_down(self) -> None:
         """Bring `weighted32` up to date."""
-        share = weight * (1.0 - 2e-7)
-        np.multiply(self.exact.covered, share, out=self.weighted32, casting="same_kind")
+        np.multiply(self.exact.covered, self.share, out=self.weighted32, casting="same_kind")
 
 
 def rounded_up(weight: np.ndarray) -> np.ndarray:
@@ -141,14 +143,15 @@ class Ledger:
         self._reach = np.repeat(start.cover.reach[None], n_runs, axis=0)
         self._farthest = np.repeat(start.cover.farthest[None], n_runs, axis=0)
         self._weighted32 = np.empty((n_runs, m), dtype=np.float32)
+        share = demand.weight * (1.0 - 2e-7)
         self.runs = [
-            Covered(Cover(start.cover.covered.copy(), reach, farthest), weighted32)
+            Covered(Cover(start.cover.covered.copy(), reach, farthest), weighted32, share)
             for reach, farthest, weighted32 in zip(
                 self._reach, self._farthest, self._weighted32, strict=True
             )
         ]
         for covered in self.runs:
-            covered.round_down(demand.weight)
+            covered.round_down()
         self._block = np.zeros(len(demand.X), dtype=np.int32)
         if m and on_device is None:
             over_blocks(

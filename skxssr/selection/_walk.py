@@ -234,4 +234,4 @@ class Walk:
         if len(self.demand.rows):
             n_blocks = len(self.demand.radius32)
             cover(self.demand, run.indices[t : t + 1], 0, n_blocks, self.covered.exact)
-            self.covered.round_down(self.demand.weight)
+            self.covered.round_down()
