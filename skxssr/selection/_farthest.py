@@ -101,8 +101,9 @@ class Farthest:
         self._lower_all(first)
         # no row is farther from the first pick than this, which becomes the origin
         reach = float(np.sqrt(self.nearest.max()))
-        self._center = first
         self._scale = float(2.0 ** -np.ceil(np.log2(reach))) if reach > 0 else 1.0
+        # float32 need not hold a difference from the origin before it is scaled
+        self._center = first if 1e-30 < self._scale < 1e30 else first.astype(np.float64)
         self._seen[:] = 1
         for point in points:
             self._note(point)
