@@ -15,9 +15,8 @@ POOLS = {
     **DATA,
     **{f"700 rows, {name}": X for name, X in KINDS.items()},
     # differences that float32 does not hold
-    "nearly all of float32": (np.sign(normal(60, 3, 5)) * 3e38 + normal(60, 3, 6) * 1e37).astype(
-        "f4"
-    ),
+    "nearly all of float32": np.float32(np.sign(normal(60, 3, 5)) + normal(60, 3, 6) / 30)
+    * np.float32(3e38),
 }
 
 

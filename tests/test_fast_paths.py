@@ -288,10 +288,6 @@ def test_weights_beyond_float64_are_refused():
 
 WIDE_MARGIN = """
 import warnings
-import os
-import subprocess
-import sys
-
 import numpy as np
 from skxssr import XSSRSelector
 from skxssr._kernels import greedy, lazy

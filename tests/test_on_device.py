@@ -162,6 +162,13 @@ def test_a_device_that_is_not_there_is_named(make):
 
 
 @pytest.mark.parametrize("make", [CoreSetSelector, XSSRSelector])
+def test_a_device_without_float64_is_refused(make, monkeypatch):
+    monkeypatch.setattr(bounds, "resolve_device", torch.device)
+    with pytest.raises(ValueError, match="device='mps' cannot be used.*Use device='cuda' or"):
+        make(engine="torch", device="mps").select(POOLS["float32"], 5)
+
+
+@pytest.mark.parametrize("make", [CoreSetSelector, XSSRSelector])
 def test_without_torch_the_error_says_what_to_install(make, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "skxssr._torch.bounds")
