@@ -1,5 +1,6 @@
 """The record of one selection: what was picked and why. Imports numpy, and pandas when asked."""
 
+import inspect
 import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -276,3 +277,14 @@ def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         return repr(value)
 
     return {name: plain(value) for name, value in parameters.items()}
+
+
+def plain_defaults(estimator: Any) -> dict[str, Any]:
+    """The defaults of an estimator's parameters, as JSON can hold them."""
+    parameters = inspect.signature(type(estimator)).parameters
+    given = {
+        name: parameters[name].default
+        for name in estimator.get_params(deep=False)
+        if name in parameters and parameters[name].default is not inspect.Parameter.empty
+    }
+    return plain_parameters(given)

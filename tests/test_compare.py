@@ -174,6 +174,29 @@ def test_another_comparison_is_refused(images, tmp_path):
         run(make_task(images), images, out=out, selectors=changed)
 
 
+def test_a_comparison_of_an_earlier_version_goes_on(images, tmp_path):
+    # that version did not know a parameter: it counts as its default
+    out = tmp_path / "runs.jsonl"
+    run(make_task(images), images, out=out)
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    for line in lines:
+        line.get("parameters", {}).pop("device", None)
+    out.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    n = len(Threshold.trained)
+    run(make_task(images), images, out=out)
+    assert len(Threshold.trained) == n
+    changed = {"XSSR": XSSRSelector(device="cuda:1")}
+    with pytest.raises(ValueError, match="'XSSR' that differs in device"):
+        run(make_task(images), images, out=out, selectors=changed)
+    # and one that is gone since is no default of today
+    for line in lines:
+        if line.get("selector") == "XSSR" and "parameters" in line:
+            line["parameters"]["then_known"] = 1
+    out.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(ValueError, match="'XSSR' that differs in then_known"):
+        run(make_task(images), images, out=out)
+
+
 def test_pools_may_be_added_but_not_changed(images, tmp_path):
     out, task = tmp_path / "runs.jsonl", make_task(images)
     fewer = make_task(images, pools=task.pools[:2])

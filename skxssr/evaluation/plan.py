@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skxssr._progress import progress
-from skxssr._record import plain_parameters
+from skxssr._record import plain_defaults, plain_parameters
 from skxssr.evaluation.predictors import label_free_quantities
 from skxssr.evaluation.store import Store
 from skxssr.evaluation.task import Pool, Task
@@ -241,12 +241,12 @@ class _Embeddings:
 
 
 def _check_same(line: dict[str, Any], selector: Any) -> None:
-    parameters = json.loads(json.dumps(plain_parameters(selector.get_params(deep=False))))
-    if line["parameters"] != parameters:
-        differing = [
-            name for name, value in parameters.items() if line["parameters"].get(name) != value
-        ]
+    now = plain_parameters(selector.get_params(deep=False))
+    # a parameter that came with a later version counted, until then, as its default
+    then = plain_defaults(selector) | line["parameters"]
+    differing = [name for name in then if name not in now or then[name] != now[name]]
+    if differing:
         raise ValueError(
             f"out holds picks of a selector {line['selector']!r} that differs in "
-            f"{', '.join(differing) or 'its parameters'}. Give it another name, or another file."
+            f"{', '.join(differing)}. Give it another name, or another file."
         )
