@@ -25,6 +25,7 @@ MAE = {"image_size": 128, "patch_size": 32, "steps": 900}
 # chosen on Montgomery alone: benchmarks/recipe.py
 UNET = {**network(8), "image_size": 64, "steps": 600, "learning_rate": 1e-2}
 DEFAULT_256 = {"image_size": 256, "steps": 2000}
+COMPACT_256 = {**UNET, "image_size": 256}
 PROXY = {**network(8), "image_size": 32, "steps": 150, "learning_rate": 1e-2}
 FINETUNE = {"steps": 150, "learning_rate": 3e-3}
 
@@ -174,7 +175,12 @@ class Cell:
         return {} if self.blocks == ("picks",) else FINETUNE
 
     def segmenters(self) -> dict[str, Any]:
-        known = {"U-Net 64 px": UNET, "proxy 32 px": PROXY, "U-Net 256 px": DEFAULT_256}
+        known = {
+            "U-Net 64 px": UNET,
+            "proxy 32 px": PROXY,
+            "U-Net 256 px": DEFAULT_256,
+            "compact U-Net 256 px": COMPACT_256,
+        }
         return {name: skxssr.SMPSegmenter(**known[name]) for name in self.recipes}
 
     def make_task(self, data: Path, n_pools: int | None) -> tuple[Task, np.ndarray]:
@@ -241,6 +247,7 @@ CELLS: dict[str, Cell] = {
     ),
     "cxr_joint": Cell(*TEST, 10, (10,), blocks=("joint",), file="cxr_source"),
     "cxr_256": Cell(*TEST, 5, (10,), recipes=("U-Net 256 px",)),
+    "cxr_256_compact": Cell(*TEST, 5, (10,), references=(), recipes=("compact U-Net 256 px",)),
     "cxr_reverse": Cell("cxr", "reverse", "test", 15, (10,), confirming_arms),
     # patients, five folds
     "lgg_HT": Cell("lgg", "lgg HT", "folds", 5, (14,), confirming_arms, n_seeds=5, n_random=3),

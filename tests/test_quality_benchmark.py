@@ -1,5 +1,6 @@
 """The study's script: trains cells, resumes them, and prints its tables without any data."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def script(monkeypatch, tmp_path):
     import quality_cells
 
     small = {"image_size": 32, "steps": 2, "batch_size": 2}
-    for recipe in ("UNET", "PROXY"):
+    for recipe in ("UNET", "PROXY", "COMPACT_256"):
         monkeypatch.setattr(quality_cells, recipe, {**quality_cells.network(8), **small})
     monkeypatch.setattr(quality_cells, "FINETUNE", {"steps": 1})
     for module in (quality, quality_cells):
@@ -118,6 +119,7 @@ def test_the_committed_runs_can_be_gone_on_with(monkeypatch):
     import quality_cells
 
     from skxssr.evaluation import compare_selectors
+    from skxssr.evaluation.plan import check_same
 
     seen = set()
     for name, cell in quality_cells.CELLS.items():
@@ -129,6 +131,10 @@ def test_the_committed_runs_can_be_gone_on_with(monkeypatch):
         task = Task(design["task"], blank, blank, blank, blank, [])
         made = compare_selectors(task, {}, embedders={}, budgets=[], segmenters=cell.segmenters())
         assert made.design["segmenters"] == design["segmenters"], name
+        selectors = cell.selectors()
+        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()[1:]):
+            if line["key"].startswith("pick/") and line["selector"] in selectors:
+                check_same(line, selectors[line["selector"]])
         seen.add(path.name)
     assert len(seen) >= 5
 

@@ -102,7 +102,7 @@ def pick_all(
                 for budget in budgets:
                     key = f"pick/{number}/{embedder}/{name}/{budget}/{draw}"
                     if key in store:
-                        _check_same(store[key], selector)
+                        check_same(store[key], selector)
                         lines.append(store[key])
                         continue
                     source, target = embeddings.of(embedder, number)
@@ -240,7 +240,8 @@ class _Embeddings:
         return source, embedder.transform(self.task.images)
 
 
-def _check_same(line: dict[str, Any], selector: Any) -> None:
+def check_same(line: dict[str, Any], selector: Any) -> None:
+    """Refuse to go on with picks of a selector that was set otherwise."""
     now = plain_parameters(selector.get_params(deep=False))
     # a parameter that came with a later version counted, until then, as its default
     then = plain_defaults(selector) | line["parameters"]
