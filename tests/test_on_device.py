@@ -44,7 +44,7 @@ def test_bounds_of_densities_are_above_them_and_not_by_much(name, sampled, width
     demand = demand_of(X, sampled=sampled, width=width, weight=np.linspace(0.1, 3, len(X)))
     rows = np.random.default_rng(0).permutation(len(X)).astype(np.int32)[:300]
     start = _ground.Start(after(demand, []), np.zeros(len(X)))
-    on_device = _ground.densities_on(device, demand)
+    on_device = _ground.densities_on(device, demand, n_jobs=1)
     ledger = _ground.Ledger(demand, start, 3, n_jobs=1, on_device=on_device)
     picks = np.array([3, 99, 400], dtype=np.int64)
     cover(demand, picks, 0, len(demand.radius32), ledger.runs[2].exact)
@@ -68,7 +68,9 @@ def test_bounds_of_distances_hold_on_both_sides(name, at_once, device):
     rows = (X / reach).astype(np.float32)
     exact = naive.squared_distances(X / reach, X / reach)
     distances = bounds.Distances(
-        lambda lo, hi: rows[lo:hi], exact[0], X.shape[1], np.ones(len(X)), device=device
+        *(lambda lo, hi: rows[lo:hi], exact[0], X.shape[1], np.ones(len(X))),
+        device=device,
+        n_jobs=1,
     )
     picks = np.random.default_rng(1).permutation(len(X))[:40]
     if at_once:
@@ -166,6 +168,33 @@ def test_a_device_without_float64_is_refused(make, monkeypatch):
     monkeypatch.setattr(bounds, "resolve_device", torch.device)
     with pytest.raises(ValueError, match="device='mps' cannot be used.*Use device='cuda' or"):
         make(engine="torch", device="mps").select(POOLS["float32"], 5)
+
+
+@pytest.mark.parametrize("make", [CoreSetSelector, XSSRSelector])
+def test_a_device_without_room_says_what_to_do(make, monkeypatch):
+    def full(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    monkeypatch.setattr(torch, "tensor", full)
+    rows = r"device='cpu' has no memory left for 700 rows of \d+ values.*engine='lazy' picks"
+    with pytest.raises(MemoryError, match=rows):
+        make(engine="torch", device="cpu").select(POOLS["tight clusters"], 5)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("make", [CoreSetSelector, XSSRSelector])
+def test_torch_keeps_to_n_jobs_and_is_left_as_it_was(make, n_jobs, monkeypatch):
+    seen, before = [], torch.get_num_threads()
+    put = bounds._OnDevice.put
+
+    def look(self, values):
+        seen.append(torch.get_num_threads())
+        return put(self, values)
+
+    monkeypatch.setattr(bounds._OnDevice, "put", look)
+    make(engine="torch", device="cpu", n_jobs=n_jobs).select(POOLS["float32"], 5)
+    assert set(seen) == {n_jobs}
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("make", [CoreSetSelector, XSSRSelector])

@@ -43,6 +43,7 @@ class FarthestOnDevice(Farthest):
             self._X.shape[1],
             self._weight,
             device=self._device,
+            n_jobs=self._n_jobs,
         )
         self._distances.allow(self._quota.allowed)
         if len(points) > 1:

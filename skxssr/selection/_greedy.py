@@ -52,7 +52,7 @@ def greedy_runs(
     teams: list[_Team] = []
     on_device = None
     if device is not None and len(demands[0].rows):  # demands differ in weights alone
-        on_device = densities_on(device, demands[0])
+        on_device = densities_on(device, demands[0], n_jobs=n_jobs)
     with limit_threads(1):  # the threads are ours; a kernel of bounds multiplies small matrices
         for d, demand in enumerate(demands):
             own = scores[d :: len(demands)]

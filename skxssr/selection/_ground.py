@@ -102,12 +102,12 @@ def rounded_up(weight: np.ndarray) -> np.ndarray:
     return np.where(weight > 0, np.maximum(up, np.finfo(np.float32).tiny), up)
 
 
-def densities_on(device: str, demand: Demand) -> Any:
+def densities_on(device: str, demand: Demand, *, n_jobs: int | None) -> Any:
     """What computes the bounds of densities on a device."""
     bounds = backend("bounds", caller="XSSRSelector with engine='torch'")
     slope, offset = exponent_of_bound(demand)
     return bounds.Densities(
-        demand, slope, offset, raised=RAISE, raised_sum=RAISE_SUM, device=device
+        demand, slope, offset, raised=RAISE, raised_sum=RAISE_SUM, device=device, n_jobs=n_jobs
     )
 
 

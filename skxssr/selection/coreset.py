@@ -36,7 +36,8 @@ class CoreSetSelector(BaseSelector):
         Both return the same picks. "torch" is for millions of rows and a GPU: it looks at all rows
         at every pick, on `device`, which holds them as float32.
     device : str, default="auto"
-        For ``engine="torch"``: a torch device, or "auto" for a CUDA GPU where there is one.
+        For ``engine="torch"``: a torch device, or "auto" for a CUDA GPU where there is one. A
+        MemoryError says when the rows do not fit.
     random_state : int, RandomState instance or None, default=0
         For ``initialize="random"``.
     n_jobs : int, optional

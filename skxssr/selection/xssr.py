@@ -77,7 +77,8 @@ class XSSRSelector(BaseSelector):
         ``selection_.utilities``. "torch" is for millions of rows and a GPU: it computes the bounds
         of densities on `device`.
     device : str, default="auto"
-        For ``engine="torch"``: a torch device, or "auto" for a CUDA GPU where there is one.
+        For ``engine="torch"``: a torch device, or "auto" for a CUDA GPU where there is one. A
+        MemoryError says when the rows do not fit.
     random_state : int, RandomState instance or None, default=0
         Offset of the demand set (pools above 5,000 rows), of the source sample (sources above
         5,000 rows) and of the sample of distances (additive, pools above 1,000 rows), and seed of
