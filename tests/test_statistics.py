@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap as scipy_bootstrap
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, t
 
 from skxssr.evaluation.chance import bad_draw_level, label_equivalent, share_beaten
 from skxssr.evaluation.statistics import (
@@ -171,6 +171,28 @@ def test_widening_gives_the_unbiased_standard_error():
     wide = widen(replicates, values.mean(), 4)
     assert wide.std() == pytest.approx(values.std(ddof=1) / 2, rel=0.03)
     assert widen(replicates, 3.0, 1) is replicates
+    low, high = interval(widen(replicates, values.mean(), 4, 0.5), 0.5)
+    expected = t.interval(0.5, 3, loc=values.mean(), scale=values.std(ddof=1) / 2)
+    np.testing.assert_allclose((low, high), expected, atol=0.15 * values.std())
+
+
+@pytest.mark.parametrize(("n_pools", "n_seeds"), [(5, 5), (10, 1)])
+def test_the_interval_of_a_chance_holds_a_half_where_the_arms_are_alike(n_pools, n_seeds):
+    # without Student's quantile: 0.87 of intervals of 95% with five pools
+    rng = np.random.default_rng(n_pools)
+    held, repetitions = 0, 300
+    seed = np.tile(np.arange(n_seeds), 3)
+    for _ in range(repetitions):
+        values = []
+        for _ in range(n_pools):
+            ours = rng.normal() + rng.normal(size=n_seeds)
+            random = np.repeat(rng.normal(size=3), n_seeds) + rng.normal(size=3 * n_seeds)
+            values.append(share_beaten(ours, seed[:n_seeds], random, seed))
+        drawn = np.array(values)[:, None]
+        replicates = average_over_pools(drawn, resampling_weights(n_pools, 300, rng))
+        low, high = interval(widen(replicates, drawn.mean(), n_pools, 0.95), 0.95)
+        held += low <= 0.5 <= high
+    assert 0.91 <= held / repetitions <= 0.99
 
 
 def coverage(n_pools, n_draws, n_seeds, repetitions=120, n_bootstrap=200):

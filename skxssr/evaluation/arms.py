@@ -67,7 +67,10 @@ class Resampled:
         rng = np.random.default_rng([*self.stream, *there.tolist()])
         weights = resampling_weights(len(there), self.n_bootstrap, rng)
         drawn = values[there, None] if resampled is None else resampled[there]
-        return widen(average_over_pools(drawn, weights), float(values[there].mean()), len(there))
+        # resampled within pools, too, intervals are wide enough
+        student = self.confidence if resampled is None else None
+        estimate = float(values[there].mean())
+        return widen(average_over_pools(drawn, weights), estimate, len(there), student)
 
     def describe_mean(
         self, name: str, values: np.ndarray, lowest: float = -np.inf, highest: float = np.inf

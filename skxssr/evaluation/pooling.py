@@ -120,7 +120,7 @@ def _chance(
         places = [numbers[task].index(row["pool"]) for row in inside]
         means.append(values.mean())
         drawn = average_over_pools(values[:, None], weights[task][places])
-        replicates.append(widen(drawn, means[-1], len(numbers[task])))
+        replicates.append(widen(drawn, means[-1], len(numbers[task]), confidence))
     # A replicate in which none of a cell's pools came up leaves that cell out.
     together = np.array(replicates)
     there = np.isfinite(together)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
+from scipy.special import ndtri, stdtrit
 
 _BLOCK = 256  # replicates at a time: bounds memory at runs x 256 numbers
 
@@ -159,10 +160,14 @@ def average_over_pools(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return (weights * np.where(there, values, 0.0)).sum(axis=0) / total
 
 
-def widen(replicates: np.ndarray, estimate: float, n_pools: int) -> np.ndarray:
+def widen(
+    replicates: np.ndarray, estimate: float, n_pools: int, student: float | None = None
+) -> np.ndarray:
     """Stretch replicates about the estimate by sqrt(n / (n - 1)), n the number of pools.
 
     A bootstrap of n things has a variance too small by (n - 1) / n, which is felt with five folds.
+    Where pools alone are drawn again their spread is known from n values, and the interval is one
+    of Student's distribution, not of the normal one.
 
     Parameters
     ----------
@@ -172,6 +177,8 @@ def widen(replicates: np.ndarray, estimate: float, n_pools: int) -> np.ndarray:
         Its value on the data.
     n_pools : int
         Pools behind it; with one nothing is done.
+    student : float, optional
+        Confidence of an interval for which the stretch is also by the ratio of the two quantiles.
 
     Returns
     -------
@@ -187,7 +194,11 @@ def widen(replicates: np.ndarray, estimate: float, n_pools: int) -> np.ndarray:
     """
     if n_pools < 2:
         return replicates
-    return estimate + math.sqrt(n_pools / (n_pools - 1)) * (replicates - estimate)
+    factor = math.sqrt(n_pools / (n_pools - 1))
+    if student is not None:
+        quantile = (1 + student) / 2
+        factor *= float(stdtrit(n_pools - 1, quantile) / ndtri(quantile))
+    return estimate + factor * (replicates - estimate)
 
 
 def interval(replicates: np.ndarray, confidence: float) -> tuple[float, float]:

@@ -147,7 +147,8 @@ def summarize(
     narrow, as any bootstrap of few things is. The p-value belongs to the interval. Primary
     comparisons are corrected among themselves by Holm's method, all others among themselves.
 
-    Intervals of chances and of "above_bad_draw" resample pools alone. With 20 draws in every pool
+    Intervals of chances and of "above_bad_draw" resample pools alone, and are stretched once more,
+    by the ratio of Student's quantile to the normal one. With 20 draws in every pool
     the bad draw is the 10th percentile of random runs in the pool; with fewer it is the mean of the
     pool plus the 10th percentile of all random runs of the cell, each less its pool's mean.
 
