@@ -134,6 +134,17 @@ def dev_arms() -> dict[str, Any]:
     return {**made, **some_rivals("CoreSet", "MaxHerding")}
 
 
+def second_dev_arms() -> dict[str, Any]:
+    """The default and the one candidate of the second round."""
+    arms = dev_arms()
+    return {name: arms[f"residual, {name}"] for name in ("alpha auto", "novelty as demand weight")}
+
+
+def second_arms() -> dict[str, Any]:
+    """The same, by the names of the report."""
+    return forms("XSSR", "novelty as demand weight")
+
+
 @dataclass(frozen=True)
 class Cell:
     """One comparison of the study.
@@ -249,6 +260,13 @@ CELLS: dict[str, Cell] = {
     "cxr_256": Cell(*TEST, 5, (10,), recipes=("U-Net 256 px",)),
     "cxr_256_compact": Cell(*TEST, 5, (10,), references=(), recipes=("compact U-Net 256 px",)),
     "cxr_reverse": Cell("cxr", "reverse", "test", 15, (10,), confirming_arms),
+    # the second round: decided on the first of these, reported on the others
+    "cxr_dev_5_22": Cell(*DEV, 12, (5, 22), second_dev_arms, references=(), n_random=0),
+    "cxr_second_10": Cell(*TEST, 25, (10,), second_arms, references=(), file="cxr_test"),
+    "cxr_second_5_22": Cell(*TEST, 10, (5, 22), second_arms, references=(), file="cxr_test"),
+    "cxr_second_reverse": Cell(
+        "cxr", "reverse", "test", 15, (10,), second_arms, references=(), file="cxr_reverse"
+    ),
     # patients, five folds
     "lgg_HT": Cell("lgg", "lgg HT", "folds", 5, (14,), confirming_arms, n_seeds=5, n_random=3),
     "lgg_structured": Cell(
