@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from skxssr.evaluation import (
     Comparison,
     Summary,
@@ -23,6 +25,7 @@ PRIMARY = [
     {**_CELL, "against": "CoreSet"},
     {**_CELL, "against": "MaxHerding", "margin": -0.3},
 ]
+CANDIDATE = "novelty as demand weight"
 AGAINST = ("random", "CoreSet", "MaxHerding")
 _PLACE = ("task", "block", "embedder", "segmenter", "budget")
 
@@ -54,8 +57,68 @@ def tables(name: str, comparison: Comparison) -> str:
                 f"of picks in {row['n_pools']} pools."
                 for row in proxy_agreement(runs, proxy=proxy, segmenter=real)
             ]
-    parts += ["How often the label-free verdict was wrong, all selectors together:", verdicts(runs)]
+    wrong = verdicts(runs)
+    if wrong:
+        title = "How often the label-free verdict was wrong, all selectors together:"
+        parts += [title, format_table(wrong)]
     return "\n\n".join(parts) + "\n"
+
+
+def second_round(development: Sequence[Comparison], report: Sequence[Comparison]) -> str:
+    """Novelty as demand weight: the decision by the rule of docs/protocol.md, and the report."""
+    dice: dict[tuple[str, int, int], float] = {}
+    for run in (run for comparison in development for run in comparison.runs):
+        if run["segmenter"] == "U-Net 64 px" and not run.get("reference"):
+            name = run["selector"].removeprefix("residual, ")
+            dice[name, run["budget"], run["pool"]] = 100 * float(np.mean(run["dice"]))
+    differences = np.array(
+        [
+            [
+                dice[CANDIDATE, budget, pool] - dice["alpha auto", budget, pool]
+                for budget in (5, 10, 22)
+            ]
+            for pool in sorted({pool for _, _, pool in dice})
+        ]
+    )
+    rows = [("5", "10", "22", "mean"), np.column_stack([differences, differences.mean(axis=1)]).T]
+    decision = [
+        {
+            "labels": labels,
+            "pools": str(len(values)),
+            "candidate minus default": f"{values.mean():+.3f}",
+            "standard error": f"{values.std(ddof=1) / len(values) ** 0.5:.3f}",
+        }
+        for labels, values in zip(*rows, strict=True)
+    ]
+    runs = [
+        run
+        for comparison in report
+        for run in comparison.runs
+        if run["selector"] in ("XSSR", CANDIDATE) and run["embedder"] == "MAE, source"
+    ]
+    primary = [{"task": "cxr", "budget": 10, "selector": CANDIDATE, "against": "XSSR"}]
+    reported = [
+        {
+            "task": row["task"],
+            "labels": str(row["budget"]),
+            "pools": str(row["n_pools"]),
+            "candidate minus default": f"{row['difference']:+.2f} "
+            f"[{row['low']:+.2f}, {row['high']:+.2f}]",
+            "p": f"{row['p']:.2f}" if row["primary"] else "-",
+        }
+        for row in summarize(
+            runs, against=("XSSR",), primary=primary, n_bootstrap=10_000
+        ).comparisons
+    ]
+    return "\n\n".join(
+        [
+            f"## Second round: {CANDIDATE}",
+            "The decision, in the development cells:",
+            format_table(decision),
+            "The report, on the test films:",
+            format_table(reported) + "\n",
+        ]
+    )
 
 
 def alphas(runs: Sequence[dict[str, Any]]) -> list[str]:
@@ -72,12 +135,12 @@ def alphas(runs: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def verdicts(runs: Sequence[dict[str, Any]]) -> str:
+def verdicts(runs: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     """Error rates of "choosing may pay" at some thresholds, beside those of not looking."""
     rows = verdict_errors(
         runs, threshold=(0.05, 0.1, 0.2), by=("block", "embedder", "segmenter", "budget")
     )
-    shown = [
+    return [
         {
             "block": row["block"],
             "embedder": row["embedder"],
@@ -93,7 +156,6 @@ def verdicts(runs: Sequence[dict[str, Any]]) -> str:
         }
         for row in rows
     ]
-    return format_table(shown)
 
 
 def goals(comparisons: Sequence[Comparison]) -> str:
