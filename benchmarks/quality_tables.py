@@ -51,17 +51,28 @@ def tables(name: str, comparison: Comparison) -> str:
     segmenters = {run["segmenter"] for run in runs}
     for proxy in sorted(s for s in segmenters if s.startswith("proxy")):
         for real in sorted(segmenters - {proxy}):
-            parts += [
-                f"Rank correlation of {proxy} with {real}, {row['budget']} labels: "
-                f"{row['spearman']:.2f} [{row['low']:.2f}, {row['high']:.2f}] over {row['n']} sets "
-                f"of picks in {row['n_pools']} pools."
-                for row in proxy_agreement(runs, proxy=proxy, segmenter=real)
-            ]
+            parts += agreement(runs, proxy, real)
     wrong = verdicts(runs)
     if wrong:
         title = "How often the label-free verdict was wrong, all selectors together:"
         parts += [title, format_table(wrong)]
     return "\n\n".join(parts) + "\n"
+
+
+def agreement(runs: Sequence[dict[str, Any]], one: str, other: str) -> list[str]:
+    """How alike two networks rank the same picks."""
+    return [
+        f"Rank correlation of {one} with {other}, {row['budget']} labels: "
+        f"{row['spearman']:.2f} [{row['low']:.2f}, {row['high']:.2f}] over {row['n']} sets "
+        f"of picks in {row['n_pools']} pools."
+        for row in proxy_agreement(runs, proxy=one, segmenter=other)
+    ]
+
+
+def resolutions(small: Comparison, large: Comparison) -> str:
+    """Do networks of 64 and 256 pixels rank the same picks alike?"""
+    lines = agreement([*small.runs, *large.runs], "U-Net 64 px", "compact U-Net 256 px")
+    return "\n\n".join(["## 64 and 256 pixels", *lines]) + "\n"
 
 
 def second_round(development: Sequence[Comparison], report: Sequence[Comparison]) -> str:
