@@ -24,7 +24,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning thread
 import numpy as np
 from chest_xray import commit, machine
 from quality_cells import CELLS, MAE, Cell, make_embedder, sides
-from quality_tables import goals, resolutions, second_round, tables
+from quality_tables import default_rule, goals, resolutions, second_round, tables
 
 from skxssr.evaluation import compare_selectors, load_comparison
 from skxssr.metrics import domain_gap
@@ -149,6 +149,8 @@ def main() -> None:
         texts = [goals(list(results.values()))] if results else []
     else:
         texts = [tables(name, result) for name, result in results.items()]
+        if "cxr_dev" in results:
+            texts.append(default_rule(results["cxr_dev"]))
         if {"cxr_test", "cxr_256_compact"} <= set(results):
             texts.append(resolutions(results["cxr_test"], results["cxr_256_compact"]))
         if set(SECOND_ROUND) <= set(results):

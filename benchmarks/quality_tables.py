@@ -70,9 +70,43 @@ def agreement(runs: Sequence[dict[str, Any]], one: str, other: str) -> list[str]
 
 
 def resolutions(small: Comparison, large: Comparison) -> str:
-    """Do networks of 64 and 256 pixels rank the same picks alike?"""
+    """Do networks of 64 and 256 pixels rank the same picks, in the same pools, alike?"""
     lines = agreement([*small.runs, *large.runs], "U-Net 64 px", "compact U-Net 256 px")
-    return "\n\n".join(["## 64 and 256 pixels", *lines]) + "\n"
+    there = {(run["pool"], run["digest"]) for run in large.runs}
+    arms = {run["selector"] for run in large.runs}
+    same = [
+        run
+        for run in small.runs
+        if run["selector"] in arms and (run["pool"], run.get("digest")) in there
+    ]
+    rows = {}
+    for name, runs in (("64 pixels", same), ("256 pixels", large.runs)):
+        for row in summarize(runs, against=("random",), n_bootstrap=10_000).comparisons:
+            shown = rows.setdefault(row["selector"], {"minus random": row["selector"]})
+            shown[name] = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+    return "\n\n".join(["## 64 and 256 pixels", *lines, format_table([*rows.values()])]) + "\n"
+
+
+def default_rule(development: Comparison) -> str:
+    """What the rule of docs/protocol.md for the default rests on."""
+    summary = summarize(development.runs, against=("random",), n_bootstrap=1)
+    values: dict[str, dict[int, float]] = {}
+    for row in summary.pools:
+        if row["segmenter"] == "U-Net 64 px":
+            values.setdefault(row["selector"], {})[row["pool"]] = row["dice"]
+    random = values.pop("random")
+    rows = []
+    for name, dice in values.items():
+        gains = np.array([dice[pool] - random[pool] for pool in random])
+        rows.append(
+            {
+                "form": name,
+                "minus random": f"{gains.mean():+.3f}",
+                "standard error": f"{gains.std(ddof=1) / len(gains) ** 0.5:.3f}",
+            }
+        )
+    rows.sort(key=lambda row: -float(row["minus random"]))
+    return "\n\n".join(["## The rule for the default", format_table(rows)]) + "\n"
 
 
 def second_round(development: Sequence[Comparison], report: Sequence[Comparison]) -> str:

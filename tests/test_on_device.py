@@ -68,7 +68,10 @@ def test_bounds_of_distances_hold_on_both_sides(name, at_once, device):
     rows = (X / reach).astype(np.float32)
     exact = naive.squared_distances(X / reach, X / reach)
     distances = bounds.Distances(
-        *(lambda lo, hi: rows[lo:hi], exact[0], X.shape[1], np.ones(len(X))),
+        lambda lo, hi: rows[lo:hi],
+        exact[0],
+        X.shape[1],
+        np.ones(len(X)),
         device=device,
         n_jobs=1,
     )
@@ -176,7 +179,7 @@ def test_a_device_without_room_says_what_to_do(make, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
 
     monkeypatch.setattr(torch, "tensor", full)
-    rows = r"device='cpu' has no memory left for 700 rows of \d+ values.*engine='lazy' picks"
+    rows = r"device='cpu' has no memory left for 700 rows of \d+ values.*Use engine='lazy', which"
     with pytest.raises(MemoryError, match=rows):
         make(engine="torch", device="cpu").select(POOLS["tight clusters"], 5)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from joblib import effective_n_jobs
+from threadpoolctl import ThreadpoolController
 
 from skxssr._torch.device import resolve_device
 
@@ -21,6 +22,7 @@ _ROUNDING = 2.0**-24  # of float32
 _TINY = 1e-30  # above what squares lose below the smallest normal float32
 _SUMMED = 64  # values summed in float32 before float64 takes over
 _TOGETHER = 1 << 10  # rows, at least, for each of several points
+_THREADPOOLS = ThreadpoolController()  # torch's among them, which is loaded by now
 _ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 27}  # of a matrix at hand, in values
 
 
@@ -30,7 +32,8 @@ def _computes(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def run(self: "_OnDevice", *args: Any, **kwargs: Any) -> Any:
         with contextlib.ExitStack() as stack:
-            for scope in (_in_full(), _on_threads(self.n_threads), torch.inference_mode()):
+            threads = _THREADPOOLS.limit(limits=self.n_threads)
+            for scope in (_in_full(), threads, torch.inference_mode()):
                 stack.enter_context(scope)
             try:
                 return method(self, *args, **kwargs)
@@ -38,8 +41,8 @@ def _computes(method: Callable[..., Any]) -> Callable[..., Any]:
                 n, p = self.shape
                 raise MemoryError(
                     f"device={str(self.device)!r} has no memory left for {n:,} rows of {p} values "
-                    f"({4 * n * p / 2**30:.1f} GiB, and about 2 GiB to work in). "
-                    "engine='lazy' picks the same rows on processors"
+                    f"({4 * n * p / 2**30:.1f} GiB). "
+                    "Use engine='lazy', which picks the same rows on processors."
                 ) from error
 
     return run
@@ -243,17 +246,6 @@ class Distances(_OnDevice):
         level = (self._lower * self._less)[self._may].max()
         leads = self._may & (self._upper * self._more >= level)
         return torch.nonzero(leads).squeeze(1).cpu().numpy()
-
-
-@contextlib.contextmanager
-def _on_threads(n: int) -> Iterator[None]:
-    """Torch on that many threads, whatever it was told before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

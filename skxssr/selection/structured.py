@@ -113,7 +113,8 @@ class FixedIntervalSelector(BlindSelector):
     -----
     How many slices a patient gives follows from the rule of every selector, one of each before two
     of any. Its candidates are cut into as many equal stretches, and the slice at the same place of
-    each stretch is taken: systematic sampling, every slice equally likely [1]_. Labelled rows
+    each stretch is taken: systematic sampling, every slice equally likely [1]_. With fewer labels
+    than patients there is nothing to space: that is a random draw by patient. Labelled rows
     count as visits of their patient; where they lie is not looked at, nor is `sample_weight`.
     Without `groups` the pool counts as one patient.
 
