@@ -62,8 +62,9 @@ demo: $(VENV)/.installed
 
 test: lint types pytest
 
+# A file at a time goes to one of at most four processes.
 pytest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # In environments of their own: another 6 GB of disk each.
 test-oldest:

@@ -31,8 +31,8 @@ import numpy as np
 from scipy import stats
 
 import skxssr
-from skxssr._progress import progress
-from skxssr._provenance import versions
+from skxssr._utils.progress import progress
+from skxssr._utils.provenance import versions
 from skxssr.datasets import load_chest_xray
 from skxssr.pipeline import train_and_score
 from skxssr.report import format_table

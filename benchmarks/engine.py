@@ -26,7 +26,7 @@ from chest_xray import commit
 from engine_cases import CASES, FULL, QUICK, Bench
 from engine_page import goals, page, profile, race_table
 
-from skxssr._provenance import versions
+from skxssr._utils.provenance import versions
 
 HERE = Path(__file__).parent
 

@@ -219,7 +219,10 @@ def threads(bench: Bench) -> dict[str, Any]:
     return {"races": {"1 and 2": results}, "same_picks": same}
 
 
-FIRST_CALLERS = ("CoreSetSelector", "XSSRSelector")
+FIRST_CALLERS: dict[str, dict[str, Any]] = {
+    "CoreSetSelector": {},
+    "XSSRSelector": {"scoring": "residual", "alpha": "auto"},  # as in every case
+}
 IMPORT = """
 import sys, time, numpy
 start = time.perf_counter()
@@ -234,7 +237,7 @@ from skxssr import {name} as Selector
 imported = time.perf_counter()
 from numba.core import event
 with event.install_recorder("numba:compile") as recorder:
-    Selector().fit(X + 1).select(X, 20)
+    Selector(**{form!r}).fit(X + 1).select(X, 20)
 called = time.perf_counter()
 depth, compiling, functions = 0, 0.0, 0
 for at, one in recorder.buffer:  # starts and ends, one compilation within another
@@ -260,13 +263,13 @@ def imports(bench: Bench) -> dict[str, Any]:
         return done.stdout.split()
 
     calls: dict[str, dict[str, list[float]]] = {}
-    for name in FIRST_CALLERS:
+    for name, form in FIRST_CALLERS.items():
         kinds = ("class", "cold", "cached", "compiling", "functions")
         found: dict[str, list[float]] = {kind: [] for kind in kinds}
         for _ in range(bench.size.cold):
             with tempfile.TemporaryDirectory() as cache:
                 for state in ("cold", "cached"):
-                    printed = fresh(FIRST_CALL.format(name=name), cache)
+                    printed = fresh(FIRST_CALL.format(name=name, form=form), cache)
                     import_seconds, seconds, compiling, functions = map(float, printed)
                     found[state].append(seconds)
                     if state == "cold":

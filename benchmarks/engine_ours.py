@@ -1,6 +1,7 @@
 """What skxssr does in the engine benchmark, served to it. Imports skxssr, and torch when asked."""
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -8,20 +9,24 @@ import numpy as np
 from engine_data import groups_of, labeled_rows
 from engine_worker import serve
 
-from skxssr import CoreSetSelector, XSSRSelector
+from skxssr import CoreSetSelector
+from skxssr.selection import make_variant
+
+# the form that the goals and the committed figures are of; the default has another engine
+MADE = {"CoreSet": CoreSetSelector, "XSSR": partial(make_variant, "residual")}
 
 
 def select(task: dict[str, Any]) -> Callable[[], Callable]:
     """A whole selection, `fit` included.
 
-    The task: files "X" and perhaps "source", "budget", "selector" (its class), "parameters", and
+    The task: files "X" and perhaps "source", "budget", "selector" (of `MADE`), "parameters", and
     perhaps "rows" (only the first of the pool), "mapped" (the pool stays on disk), "warm" (rows
     of a small selection that goes before, so that the first call need not be thrown away),
     "labeled" (a tenth of the rows) and "n_groups".
     """
     X = np.load(task["X"], mmap_mode="r" if task.get("mapped") else None)[: task.get("rows")]
     source = np.load(task["source"]) if "source" in task else None
-    of = {"CoreSet": CoreSetSelector, "XSSR": XSSRSelector}[task["selector"]]
+    of = MADE[task["selector"]]
     more: dict[str, Any] = {}
     if task.get("labeled"):
         more["labeled"] = labeled_rows(len(X))

@@ -28,7 +28,12 @@ first, the selection alone is given too. "As oracle" is how many picks, from the
 on, are those of a full scan of exact differences in float64. Memory is resident memory without the
 pages of the data file: "added" since before the first call, and "in all". "Evaluated" is the share
 of all row-by-pick pairs (row-by-pick-by-alpha for XSSR) for which a distance (a density) was
-computed. "Threads" are those of the process; a library may use fewer."""
+computed. "Threads" are those of the process; a library may use fewer.
+
+"XSSR" on this page is `make_variant("residual")`, the form of `XSSRSelector` with a residual
+density and the distance to the nearest pick, for which the goals were set; it was the default when
+the figures were measured. The default since then, typicality times coverage of the pool, has
+another engine, whose speed this page does not tell."""
 
 
 def _races(case: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:

@@ -11,13 +11,13 @@ import argparse
 
 import numpy as np
 
-from skxssr.evaluation.chance import share_beaten
-from skxssr.evaluation.statistics import (
+from skxssr.evaluation._analysis.bootstrap import (
     average_over_pools,
     interval,
     resampling_weights,
     widen,
 )
+from skxssr.evaluation._analysis.effect_size import probability_of_superiority
 from skxssr.report import format_table
 
 # pools, random draws in each, seeds
@@ -29,7 +29,7 @@ def one_pool(n_draws: int, n_seeds: int, rng: np.random.Generator) -> float:
     seed = np.tile(np.arange(n_seeds), n_draws)
     ours = rng.normal() + rng.normal(size=n_seeds)
     random = np.repeat(rng.normal(size=n_draws), n_seeds) + rng.normal(size=n_draws * n_seeds)
-    return share_beaten(ours, np.arange(n_seeds), random, seed)
+    return probability_of_superiority(ours, np.arange(n_seeds), random, seed)
 
 
 def main() -> None:

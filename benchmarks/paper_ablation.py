@@ -3,8 +3,8 @@
     python benchmarks/paper_ablation.py --data DIR --task cxr|riga|prostate|lgg
         [--budget 5%] [--seeds 3] [--split dev|test] [--fast | --large] [--jobs 1]
 
-Both forms of `skxssr.selection.XSSR_FORMS` are taken apart, each compared with itself complete. A
-term removed is 1 for every image; alpha is calibrated anew for what is left. Networks are shared
+Both forms of `skxssr.selection.XSSR_VARIANTS` are taken apart, each compared with itself complete.
+A term removed is 1 for every image; alpha is calibrated anew for what is left. Networks are shared
 with paper_main.py.
 """
 

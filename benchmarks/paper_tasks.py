@@ -24,7 +24,7 @@ from quality_cells import DEFAULT_256, MAE, PROXY, SEED, UNET
 from sklearn.utils import Bunch
 
 import skxssr
-from skxssr._request import check_budget
+from skxssr.base.request import check_budget
 from skxssr.datasets import load_chest_xray, load_lgg_mri, load_prostate, load_riga_plus
 from skxssr.evaluation import Comparison, Pool, Task, compare_selectors
 

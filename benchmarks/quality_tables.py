@@ -1,7 +1,7 @@
 """The tables of the study, from its result files. Needs no data and trains nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from skxssr.evaluation import (
     proxy_agreement,
     rank_correlations,
     summarize,
-    verdict_errors,
 )
 from skxssr.report import format_table
 
@@ -52,10 +51,6 @@ def tables(name: str, comparison: Comparison) -> str:
     for proxy in sorted(s for s in segmenters if s.startswith("proxy")):
         for real in sorted(segmenters - {proxy}):
             parts += agreement(runs, proxy, real)
-    wrong = verdicts(runs)
-    if wrong:
-        title = "How often the label-free verdict was wrong, all selectors together:"
-        parts += [title, format_table(wrong)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -85,6 +80,48 @@ def resolutions(small: Comparison, large: Comparison) -> str:
             shown = rows.setdefault(row["selector"], {"minus random": row["selector"]})
             shown[name] = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
     return "\n\n".join(["## 64 and 256 pixels", *lines, format_table([*rows.values()])]) + "\n"
+
+
+def adjusted(comparison: Comparison, other_convention: Sequence[int]) -> str:
+    """What is left of the differences once contradicting masks among the picks are counted."""
+    others = set(other_convention)
+
+    def count(run: Mapping[str, Any]) -> int:
+        return sum(row in others for row in run["rows"])
+
+    runs = [
+        run
+        for run in comparison.runs
+        if not run.get("reference") and run["embedder"] == "MAE, source"
+    ]
+    parts = ["## contradicting_masks"]
+    for budget in sorted({run["budget"] for run in runs}):
+        here = [run for run in runs if run["budget"] == budget]
+        dice = [100 * np.nanmean(np.array(run["dice"], dtype=float)) for run in here]
+        counts = [count(run) for run in here]
+        slope, without = np.polyfit(counts, dice, 1)
+        parts.append(
+            f"{budget} labels: over {len(here)} networks Dice and the number of such masks among "
+            f"the picks have a correlation of {np.corrcoef(counts, dice)[0, 1]:.2f}; a network "
+            f"without any has {without:.2f}, each costs {-slope:.2f}."
+        )
+    summary = summarize(runs, against=("random",), n_bootstrap=2_000, covariate=count)
+    lines = [
+        {
+            "selector": row["selector"],
+            "labels": str(row["budget"]),
+            "pools": str(row["n_pools"]),
+            "minus random": _with_interval(row, ""),
+            "adjusted for the count": _with_interval(row, "_adjusted"),
+        }
+        for row in summary.comparisons
+    ]
+    return "\n\n".join([*parts, format_table(lines)]) + "\n"
+
+
+def _with_interval(row: Mapping[str, Any], which: str) -> str:
+    value, low, high = (row[f"{key}{which}"] for key in ("difference", "low", "high"))
+    return "-" if value is None else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def default_rule(development: Comparison) -> str:
@@ -177,29 +214,6 @@ def alphas(runs: Sequence[dict[str, Any]]) -> list[str]:
         f"{name} ({embedder}, {budget} labels) "
         + ", ".join(f"{alpha:g} in {n}" for alpha, n in sorted(Counter(pools.values()).items()))
         for (name, embedder, budget), pools in chosen.items()
-    ]
-
-
-def verdicts(runs: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """Error rates of "choosing may pay" at some thresholds, beside those of not looking."""
-    rows = verdict_errors(
-        runs, threshold=(0.05, 0.1, 0.2), by=("block", "embedder", "segmenter", "budget")
-    )
-    return [
-        {
-            "block": row["block"],
-            "embedder": row["embedder"],
-            "segmenter": row["segmenter"],
-            "labels": str(row["budget"]),
-            "gain asked for": f"{row['threshold']:.0%}",
-            "verdicts": str(row["n"]),
-            "false alarms": str(row["false_alarms"]),
-            "misses": str(row["misses"]),
-            "wrong": f"{row['error_rate']:.2f}",
-            "wrong if always": f"{row['always']:.2f}",
-            "wrong if never": f"{row['never']:.2f}",
-        }
-        for row in rows
     ]
 
 

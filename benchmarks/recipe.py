@@ -19,7 +19,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning thread
 import numpy as np
 
 import skxssr
-from skxssr._provenance import versions
+from skxssr._utils.provenance import versions
 from skxssr.datasets import load_chest_xray
 from skxssr.pipeline import train_and_score
 from skxssr.report import format_table

@@ -40,11 +40,11 @@ from timm.optim import param_groups_weight_decay
 from torchvision.transforms import v2
 
 from skxssr import MAEEmbedder, SMPSegmenter
-from skxssr._progress import progress
-from skxssr._provenance import versions
 from skxssr._torch import images as torch_images
 from skxssr._torch.augment import augment
-from skxssr._torch.loop import Recipe, rows_of_step, seed_of
+from skxssr._torch.loop import TrainingConfig, rows_of_step, seeds_of_step
+from skxssr._utils.progress import progress
+from skxssr._utils.provenance import versions
 from skxssr.datasets import make_phantoms
 from skxssr.io import Images
 from skxssr.report import format_table
@@ -156,35 +156,36 @@ def bare_embedding(embedder: MAEEmbedder, squares: torch.Tensor) -> np.ndarray:
     return torch.cat(parts).numpy()
 
 
-Step = tuple[tuple[torch.Tensor, ...], int, float]  # batch, seed, learning rate
+# batch, seeds of torch's global and of the loss's own generator, learning rate
+Step = tuple[tuple[torch.Tensor, ...], tuple[int, int], float]
 
 
 def plan(estimator: Any, tensors: tuple[torch.Tensor, ...], **rest: Any) -> list[Step]:
     """The batches that `estimator.fit` trains on, ready in memory, with seeds and rates."""
-    recipe = Recipe.of(estimator, steps=estimator.steps, seed=estimator.seed_, **rest)
+    recipe = TrainingConfig.of(estimator, steps=estimator.steps, seed=estimator.seed_, **rest)
     found = []
     for step in range(recipe.steps):
         rows = torch.from_numpy(rows_of_step(step, len(tensors[0]), recipe.batch_size, recipe.seed))
         batch = tuple(tensor[rows] for tensor in tensors)
-        found.append((batch, seed_of(recipe.seed, step, 0), recipe.learning_rate_at(step)))
+        found.append((batch, seeds_of_step(recipe.seed, step), recipe.learning_rate_at(step)))
     return found
 
 
 def bare_mae_training(embedder: MAEEmbedder, steps: list[Step]) -> np.ndarray:
     module = embedder._build(1, embedder.seed_)
     groups = param_groups_weight_decay(module, embedder.weight_decay)
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95))
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)
     crop = v2.RandomResizedCrop(
         embedder.image_size, scale=(0.5, 1.0), ratio=(0.8, 1.25), antialias=True
     )
     module.train()
     losses = []
-    for (images,), seed, rate in steps:
-        torch.manual_seed(seed)
+    for (images,), (global_seed, own_seed), rate in steps:
+        torch.manual_seed(global_seed)
         for group in optimizer.param_groups:
             group["lr"] = rate
         images = torch.stack([crop(image) for image in images])
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(own_seed)
         noise = torch.rand(len(images), module.n_patches, generator=generator)
         loss = module(images, noise)
         optimizer.zero_grad()
@@ -197,15 +198,15 @@ def bare_mae_training(embedder: MAEEmbedder, steps: list[Step]) -> np.ndarray:
 def bare_unet_training(segmenter: SMPSegmenter, steps: list[Step]) -> np.ndarray:
     module = segmenter._build(segmenter.seed_, 1, segmenter.classes_, weights=None)
     groups = param_groups_weight_decay(module, segmenter.weight_decay)
-    optimizer = torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     dice = DiceLoss("binary")
     module.train()
     losses = []
-    for (images, masks), seed, rate in steps:
-        torch.manual_seed(seed)
+    for (images, masks), (global_seed, own_seed), rate in steps:
+        torch.manual_seed(global_seed)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        images, masks = augment(images, masks)
+        images, masks = augment(images, masks, torch.Generator().manual_seed(own_seed))
         logits = module(images)
         entropy = F.binary_cross_entropy_with_logits(logits[:, 0], masks.float())
         loss = entropy + dice(logits, masks[:, None].float())

@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skxssr import MAEEmbedder, RandomSelector, SMPSegmenter
-from skxssr._provenance import versions
+from skxssr._utils.provenance import versions
 from skxssr.io import Masks
 from skxssr.pipeline import train_and_score
 from skxssr.report import format_table

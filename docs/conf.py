@@ -36,6 +36,8 @@ toctree_object_entries = False
 
 autosummary_generate = True
 autosummary_ignore_module_all = False
+# apart from `outlook` on file systems that ignore case
+autosummary_filename_map = {"skxssr.evaluation.Outlook": "skxssr.evaluation.Outlook_class"}
 # What scikit-learn and named tuples bring along: documented there, and of no news here.
 autosummary_context = {
     "inherited": [

@@ -4,7 +4,7 @@ A million rows
 
 Embeddings of a large archive need not fit in memory as a whole: a memory-mapped file goes in like
 any array. Novelty is measured to a sample of the source, density and coverage to a sample of the
-pool; the record says so.
+pool; the record says so. The form is "residual", whose engine is made for many rows.
 """
 
 import tempfile
@@ -13,7 +13,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skxssr import RandomSelector, XSSRSelector
+from skxssr import RandomSelector
+from skxssr.selection import make_variant
 
 N_ROWS, N_FEATURES, BUDGET = 1_000_000, 16, 22
 BLOCK = 50_000
@@ -53,13 +54,15 @@ source = source[source[:, 0] < 0]  # the other site has about half of the groups
 # ---------
 #
 # ``"auto"`` runs the selection once for each alpha of its grid. A hundredth of the rows is enough
-# to find the alpha that covers best; the whole file is then gone through once with that.
+# to find the alpha that covers best; the whole file is then gone through once with that. The
+# default form measures the distance of every candidate to the demand before its first pick, which
+# takes minutes here; it is quick where ``candidates`` names some of the rows (:doc:`/guide/large`).
 
 X = np.load(path, mmap_mode="r")
-calibrated = XSSRSelector(n_jobs=-1).fit(source)
+calibrated = make_variant("residual", n_jobs=-1).fit(source)
 calibrated.select(X[::100], BUDGET)
 alpha = calibrated.selection_.alpha
-selector = XSSRSelector(alpha=alpha, n_jobs=-1).fit(source)
+selector = make_variant("residual", alpha=alpha, n_jobs=-1).fit(source)
 picked = selector.select(X, BUDGET)
 print(f"{BUDGET} of {len(X):,} rows, {path.stat().st_size / 2**20:.0f} MiB on disk")
 print(f"alpha = {alpha:g}, found on {len(X[::100]):,} rows")

@@ -87,6 +87,6 @@ axes[-1].set_xlabel("patient")
 plt.show()
 
 # %%
-# Spread over patients is not spread over lesions: where most slices are empty, so are most picks,
-# and here the fixed interval, which knows only the order of the slices, met more of them. If that
+# Spread over patients is not spread over lesions: where most slices are empty, so are most picks.
+# The fixed interval, which knows only the order of the slices, met about as many of them. If that
 # matters, let ``candidates`` hold the slices that somebody has found to show something.

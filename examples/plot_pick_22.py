@@ -30,7 +30,7 @@ source, X = (embedder.transform(site.reshape(-1, 64)) for site in (site_a, site_
 # One line
 # --------
 #
-# Without a source there is no novelty: the picks cover the target and keep apart.
+# Without a source there is no novelty: the picks are typical rows that cover the target.
 
 alone = XSSRSelector(alpha="auto").select(X, 22)
 print(alone)
@@ -39,8 +39,9 @@ print(alone)
 # With a source
 # -------------
 #
-# ``fit`` takes the embeddings of the site that is known already. The same call then weighs how far
-# each row lies from it, by an alpha that is calibrated by coverage.
+# ``fit`` takes the embeddings of the site that is known already. The same call then may weigh how
+# far each row lies from it, by an alpha that is calibrated by coverage. Here that alpha is 0, so
+# that the source has a say in the scales of the features alone.
 
 selector = XSSRSelector(alpha="auto").fit(source)
 picked = selector.select(X, 22)
@@ -51,8 +52,9 @@ print(selector.selection_.summary())
 # Why
 # ---
 #
-# The record has one row a pick: its score, the three terms it won with (novelty and diversity are
-# distances after preprocessing), and how well the target is covered after it.
+# The record has one row a pick: its score, the three terms it won with (density is a rank, novelty
+# a distance after preprocessing, diversity by how much the pick lowered the mean distance to the
+# nearest pick), and how well the target is covered after it.
 
 print(selector.selection_.to_frame().head().to_string(index=False, float_format="%.3f"))
 

@@ -67,7 +67,7 @@ def loop(first, later, pool, truth, test, test_truth, seed):
 # XSSR stands here twice. By default it scales the features and keeps 32 principal components, which
 # is made for the features of a masked autoencoder. With ``preprocess=None`` it sees the pixels as
 # they are, as the strategies of the library do, which keep their defaults. Any other selector can
-# stand in its place: here `MaxHerdingSelector`, which is XSSR without novelty and diversity.
+# stand in its place: here `MaxHerdingSelector`, which covers the pool by a Gaussian kernel.
 
 
 def strategies(seed):
@@ -159,13 +159,13 @@ plt.show()
 
 # %%
 # With ten labels every strategy but CoreSet is well above the random draw on average, though not on
-# every split. XSSR is not the best of them. MaxHerding is, the library's as well as ours, which has
-# the bandwidth of XSSR and lacks its diversity: on these digits it does not pay to keep the first
-# picks apart. The default preprocessing, meant for other features, costs XSSR some of its lead.
+# every split. XSSR is not the best of them: MaxHerding is, the library's as well as ours, a little
+# ahead of XSSR on the pixels. The default preprocessing, meant for other features, costs XSSR some
+# of its lead.
 #
-# The lead shrinks with every batch, and that of MaxHerding falls at once when uncertainty sampling
-# takes over: the doubts of a classifier that has seen ten rows are a poor guide. After fifty labels
-# it hardly matters what made the first batch. It still matters that the later ones were not drawn
-# at random.
+# The lead shrinks with every batch, and that of MaxHerding and XSSR falls at once when uncertainty
+# sampling takes over: the doubts of a classifier that has seen ten rows are a poor guide. After
+# fifty labels it hardly matters what made the first batch. It still matters that the later ones
+# were not drawn at random.
 #
 # All this is one small data set, one classifier and ten splits of the same images.

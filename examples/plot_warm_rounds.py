@@ -155,10 +155,10 @@ plt.show()
 
 # %%
 # The first batch decides most of it: a chosen one is far ahead of a random one, and the lead lasts.
-# What the network adds is small here. Weighing the demand never cost anything on average, and
-# gained two points at the end; before 50 labels the gain cannot be told from none. Picking by
-# gradients alone loses at first, drawn as well as picked, and comes back with the labels. A likely
-# reason: it looks at the network alone, and one that has seen ten images is a poor guide.
+# What the network adds is small beside it. Weighing the demand gained about two points from the
+# second batch on. Picking by gradients alone loses at first, drawn as well as picked, and comes
+# back with the labels. A likely reason: it looks at the network alone, and one that has seen ten
+# images is a poor guide.
 #
 # This is one small data set with ten well separated classes, where choosing by coverage is at its
 # best. Sites, scanners and masks are another matter.

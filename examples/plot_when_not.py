@@ -20,6 +20,7 @@ from sklearn.kernel_ridge import KernelRidge
 from skxssr import CoreSetSelector, MaxHerdingSelector, RandomSelector, XSSRSelector
 from skxssr.datasets import make_phantoms
 from skxssr.metrics import dice
+from skxssr.selection import ScoreSpec
 
 SIZE, BUDGETS, N_POOLS, N_RANDOM = 32, (8, 20, 60), 6, 6
 
@@ -40,7 +41,7 @@ selectors = {
     "XSSR": XSSRSelector(),
     "MaxHerding": MaxHerdingSelector(),
     "CoreSet": CoreSetSelector(),
-    "density alone": XSSRSelector(terms=("density",), density="typicality"),
+    "density alone": XSSRSelector(scoring=ScoreSpec(terms=("density",))),
 }
 
 
@@ -135,6 +136,7 @@ plt.show()
 # a rare kind of patient in the pool the lead is gone with 20 labels, and with 60 picks are worse
 # than chance. An embedding of noise makes every selector a random draw in disguise. Two selectors
 # mostly lose: CoreSet spends labels on spoilt films, density alone on films that are all alike.
+# Density alone is typicality without anything that keeps picks apart.
 #
 # So draw at random
 #
@@ -149,5 +151,5 @@ plt.show()
 # On real films the answer was sober: with 10 labels XSSR was above random draws by
 # :result:`cxr/cxr_test/XSSR/minus random` points of Dice, MaxHerding by
 # :result:`cxr/cxr_test/MaxHerding/minus random`. :doc:`/choosing` has the evidence,
-# :doc:`/guide/when_not` the whole list, and ``skxssr compare`` makes the comparison on images of
-# yours.
+# :doc:`/guide/when_not` the whole list. In which situation one is cannot be read from embeddings:
+# no number computed from them foretold the gain. ``skxssr compare`` measures it on images of yours.

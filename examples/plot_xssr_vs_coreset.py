@@ -80,17 +80,14 @@ def draw(axis, rows, size=110):
 figure, axes = plt.subplots(2, 2, figsize=(7.8, 7.4), layout="constrained")
 for axis, (name, rows) in zip(axes.flat, picks.items(), strict=True):
     draw(axis, rows)
-    alpha = selectors[name].selection_.alpha
-    chosen = "" if alpha is None else f", alpha = {alpha:g} by calibration"
-    axis.set_title(f"{name}{chosen}\n{captions[name]}", fontsize=10)
+    axis.set_title(f"{name}\n{captions[name]}", fontsize=10)
 plt.show()
 
 # %%
 # Each is good at what it is made for. CoreSet takes the row that is farthest from all picks, again
 # and again, and so has the smallest radius; nearly half of its picks are outliers. k-medoids
-# minimises the mean distance and has the smallest. XSSR comes close to that mean without optimising
-# it and looks at distance to the source too. A random draw follows density, and now and then
-# leaves a mode out.
+# minimises the mean distance and has the smallest. XSSR takes the most typical row of each of
+# twelve clusters. A random draw follows density, and now and then leaves a mode out.
 #
 # The points were made up to show this. Which picks train the better model is another question: see
 # :doc:`/results/index`.
@@ -98,17 +95,17 @@ plt.show()
 # Step by step
 # ------------
 #
-# XSSR picks greedily. The full scan keeps the score of every row at every pick, here as shade (the
-# darker the higher, relative to the best). Around each pick the shade goes out: what it covers
-# needs no second one (density), and its neighbours are near it (diversity). The rows near the
-# source score low from the start (novelty).
+# XSSR takes the best row of one cluster after another, the largest first. ``engine="full"`` keeps
+# the utility of every row at every pick, here as shade: dark is the cluster whose turn it is, and
+# within it the rows in the midst of others (density). A cluster that has been picked from goes pale
+# and waits until all have (diversity). Novelty has no say here, since alpha is 0.
 
 selector = XSSRSelector(preprocess=None, engine="full").fit(source)
 rows = selector.select(target, BUDGET)
 scores = selector.selection_.utilities
 figure, axes = plt.subplots(2, 3, figsize=(7.8, 4.9), layout="constrained")
 for axis, t in zip(axes.flat, (0, 1, 2, 3, 5, 8), strict=True):
-    shade = np.nan_to_num(scores[t] / np.nanmax(scores[t]))
+    shade = np.clip(np.nan_to_num(scores[t], nan=-2.0), -2, 1) / 3 + 2 / 3
     axis.scatter(*source.T, s=7, marker="s", c="#d4d4d4", lw=0)
     axis.scatter(*target.T, s=7, c=shade, cmap="viridis_r", vmin=0, vmax=1, lw=0)
     axis.scatter(*target[rows[:t]].T, s=45, c="black", ec="white", lw=0.8)

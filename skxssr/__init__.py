@@ -1,4 +1,4 @@
-"""Which images should I have annotated? Cross-site sample selection for segmentation.
+"""Which images should I have annotated? Cross-domain representative selection.
 
 The public surface, loaded on first use: importing `skxssr` imports no torch, no numba kernel and no
 plotting library. This file imports only `_version`.
@@ -11,8 +11,8 @@ from skxssr._version import __version__
 
 if TYPE_CHECKING:
     from skxssr.base import Selection
-    from skxssr.embedding import MAEEmbedder, TorchEmbedder
-    from skxssr.segmentation import SMPSegmenter
+    from skxssr.embedding import JoinedEmbedder, MAEEmbedder, RandomFeaturesEmbedder, TorchEmbedder
+    from skxssr.segmentation import RidgeSegmenter, SMPSegmenter
     from skxssr.selection import (
         CoreSetSelector,
         FacilityLocationSelector,
@@ -33,12 +33,15 @@ _HOMES = {
     "CoreSetSelector": "skxssr.selection",
     "FacilityLocationSelector": "skxssr.selection",
     "FixedIntervalSelector": "skxssr.selection",
+    "JoinedEmbedder": "skxssr.embedding",
     "KMeansSelector": "skxssr.selection",
     "KMedoidsSelector": "skxssr.selection",
     "MAEEmbedder": "skxssr.embedding",
     "MaxHerdingSelector": "skxssr.selection",
     "ProbCoverSelector": "skxssr.selection",
+    "RandomFeaturesEmbedder": "skxssr.embedding",
     "RandomSelector": "skxssr.selection",
+    "RidgeSegmenter": "skxssr.segmentation",
     "SMPSegmenter": "skxssr.segmentation",
     "Selection": "skxssr.base",
     "StratifiedRandomSelector": "skxssr.selection",
@@ -50,6 +53,7 @@ _HOMES = {
 
 _SUBMODULES = (
     "datasets",
+    "distributed",
     "embedding",
     "evaluation",
     "exceptions",
@@ -68,12 +72,15 @@ __all__ = [
     "CoreSetSelector",
     "FacilityLocationSelector",
     "FixedIntervalSelector",
+    "JoinedEmbedder",
     "KMeansSelector",
     "KMedoidsSelector",
     "MAEEmbedder",
     "MaxHerdingSelector",
     "ProbCoverSelector",
+    "RandomFeaturesEmbedder",
     "RandomSelector",
+    "RidgeSegmenter",
     "SMPSegmenter",
     "Selection",
     "StratifiedRandomSelector",

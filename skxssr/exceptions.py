@@ -1,6 +1,6 @@
-"""The package's own warnings and errors. Imports nothing."""
+"""The package's own warnings and errors."""
 
-__all__ = ["ImageReadError", "MissingExtraError", "SkxssrWarning"]
+__all__ = ["ImageReadError", "MissingExtraError", "SkxssrError", "SkxssrWarning"]
 
 
 class SkxssrWarning(UserWarning):
@@ -19,7 +19,20 @@ class SkxssrWarning(UserWarning):
     """
 
 
-class ImageReadError(ValueError):
+class SkxssrError(Exception):
+    """The root of the package's own errors.
+
+    Wrong arguments are plain `ValueError` and `TypeError`, as in scikit-learn.
+
+    Examples
+    --------
+    >>> from skxssr.exceptions import ImageReadError, SkxssrError
+    >>> issubclass(ImageReadError, SkxssrError)
+    True
+    """
+
+
+class ImageReadError(SkxssrError, ValueError):
     """A file is not an image that can be read: missing, truncated or of an unknown format.
 
     Examples
@@ -34,7 +47,7 @@ class ImageReadError(ValueError):
     """
 
 
-class MissingExtraError(ImportError):
+class MissingExtraError(SkxssrError, ImportError):
     """An optional dependency is not installed; the message says which extra brings it.
 
     Examples

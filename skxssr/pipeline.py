@@ -1,4 +1,4 @@
-"""Embed, select, train, score, in terms of the three contracts. Imports `base` and `metrics`.
+"""Embed, select, train, score, in terms of the three contracts.
 
 Any scikit-learn transformer of images is an embedder here, any `BaseSelector` a selector, anything
 with `fit(images, masks)` and `predict(images)` a segmenter.
@@ -8,12 +8,20 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
 from skxssr.base import Selection
 from skxssr.io import Images, Masks
 from skxssr.metrics import dice
 
-__all__ = ["Picked", "Scored", "dice_summary", "embed_and_select", "train_and_score"]
+__all__ = [
+    "Picked",
+    "Scored",
+    "dice_summary",
+    "embed_and_select",
+    "picks_by_seed",
+    "train_and_score",
+]
 
 
 class Picked(NamedTuple):
@@ -76,6 +84,49 @@ def embed_and_select(
     target_z = embedder.transform(target)
     selection = selector.fit(source_z).select(target_z, budget, return_selection=True, **select)
     return Picked(selection.indices.copy(), selection, source_z, target_z)
+
+
+def picks_by_seed(
+    embedder: Any, selector: Any, picked: Picked, **select: Any
+) -> dict[int, np.ndarray]:
+    """Pick from the embeddings of each seed of a `JoinedEmbedder` by itself.
+
+    Where these picks have little in common, the embedding of a single seed decided them.
+
+    Parameters
+    ----------
+    embedder : JoinedEmbedder
+        Fitted.
+    selector : BaseSelector
+        Cloned for each seed, and fitted on its source embeddings.
+    picked : Picked
+        What `embed_and_select` returned for this embedder; as many are picked.
+    **select
+        Further arguments of `select`, such as `groups`.
+
+    Returns
+    -------
+    dict of int to ndarray of shape (budget,), int64
+        By seed, target images in pick order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxssr import JoinedEmbedder, RandomFeaturesEmbedder, XSSRSelector
+    >>> from skxssr.pipeline import embed_and_select, picks_by_seed
+    >>> images = np.random.default_rng(0).random((12, 16, 16))
+    >>> embedder = JoinedEmbedder(RandomFeaturesEmbedder(image_size=16), seeds=[0, 1]).fit(images)
+    >>> selector = XSSRSelector()
+    >>> picked = embed_and_select(embedder, selector, images, images, 3)
+    >>> {seed: len(rows) for seed, rows in picks_by_seed(embedder, selector, picked).items()}
+    {0: 3, 1: 3}
+    """
+    sides = (embedder.split(side) for side in (picked.source_embeddings, picked.target_embeddings))
+    budget = len(picked.indices)
+    return {
+        int(seed): clone(selector).fit(source).select(target, budget, **select)
+        for seed, source, target in zip(embedder.seeds, *sides, strict=True)
+    }
 
 
 class Scored(NamedTuple):

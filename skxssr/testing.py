@@ -1,4 +1,4 @@
-"""Checks of the contract of selectors, for those bundled and for anyone's. Imports scikit-learn.
+"""Checks of the contract of selectors, for those bundled and for anyone's.
 
 `check_selector` is to `select` what `sklearn.utils.estimator_checks.check_estimator` is to `fit`.
 """

@@ -7,7 +7,7 @@ them all.
 
     python -m tests.environments                 names and what pip is asked for
     python -m tests.environments baal            makes .venvs/baal and prints its interpreter
-    python -m tests.environments baal -m pytest tests/test_integration_baal.py    and runs it
+    python -m tests.environments baal -m pytest tests/integrations/test_baal.py    and runs it
 """
 
 import hashlib

@@ -9,6 +9,8 @@ from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 
 def squared_distances(A, B):
@@ -50,7 +52,9 @@ def default_k(m, total):
 
 def typicality(X, k):
     """Rank r of 1 / mean distance to the k nearest rows as (r + 1) / n; ties share the highest."""
-    spread = neighbor_distances(X, k).mean(axis=1) if k else np.zeros(len(X))
+    D = distances(X, X)
+    nearest = [sorted(D[i, j] for j in range(len(X)) if j != i)[:k] for i in range(len(X))]
+    spread = np.array([np.mean(row) if row else 0.0 for row in nearest])
     return np.array([(spread >= s).sum() for s in spread]) / len(X)
 
 
@@ -197,6 +201,100 @@ def select(
     )
 
 
+def cluster_picks(
+    X,
+    budget,
+    *,
+    source=None,
+    alpha=0.0,
+    n_neighbors=None,
+    weight=None,
+    labeled=(),
+    candidates=None,
+    groups=None,
+    max_per_group=None,
+    calibration="mean_distance",
+    terms=("density", "novelty", "diversity"),
+    bandwidth_scale=2.0,
+):
+    """The row of highest typicality x novelty^alpha of the largest cluster with the fewest picks.
+
+    Clusters are those of scikit-learn's k-means on the rows with weight; 1 / typicality is the mean
+    distance to the 20 nearest rows of the cluster.
+    """
+    n = len(X)
+    labeled = list(labeled)
+    weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
+    W = weight / weight.max()
+    k = default_k(n, len(labeled) + budget) if n_neighbors is None else n_neighbors
+    k = min(k, n - 1)
+    h = bandwidth(X, k, bandwidth_scale)
+    unit = diameter(X) or 1.0
+    far = np.ones(n) if source is None else np.maximum(novelty(X, source, max(k, 1)), 1e-12 * unit)
+    if not {"novelty", "diversity"} <= {*terms}:
+        alpha = 0.0 if "diversity" in terms else 1.0
+    N = far / unit if source is not None and "novelty" in terms else np.ones(n)
+
+    wanted = len(labeled) + budget if "diversity" in terms else 1
+    label = k_means(X, W, wanted)
+    least_size = 5 if n >= 5 * wanted else 1
+    clusters = [np.flatnonzero(label == c) for c in dict.fromkeys(label.tolist())]
+    squared = squared_distances(X, np.asarray(X, dtype=np.float64).mean(axis=0)[None])
+    least = 1e-12 * (math.sqrt(squared.mean()) or 1.0)
+    D = distances(X, X)
+    typical = np.ones(n)
+    if "density" in terms:
+        for rows in clusters:
+            for i in rows:
+                nearest = sorted(D[i, j] for j in rows if j != i)[: n_neighbors or 20]
+                typical[i] = 1 / max(np.mean(nearest), least) if nearest else 0.0
+        typical = typical / (typical.max() or 1.0)
+    score = typical * W * N**alpha
+
+    rows = open_candidates(n, labeled, candidates)
+    picked, steps, utilities = [], [], []
+    for _ in range(budget):
+        allowed = may_pick(rows, picked, labeled, groups, max_per_group)
+        visits = [sum(i in of for i in [*labeled, *picked]) for of in clusters]
+        order = sorted(
+            (c for c, of in enumerate(clusters) if set(allowed) & set(of)),
+            key=lambda c: (len(clusters[c]) < least_size, visits[c], -W[clusters[c]].sum(), c),
+        )
+        utility = np.full(n, np.nan, dtype=np.float32)
+        for place, c in enumerate(order):
+            for i in set(allowed) & set(clusters[c]):
+                utility[i] = score[i] / (score.max() or 1.0) - place
+        best = max(set(allowed) & set(clusters[order[0]]), key=lambda i: (score[i], -i))
+        share = W[clusters[order[0]]].sum() / W.sum()
+        utilities.append(utility)
+        steps.append((score[best], typical[best], far[best], share))
+        picked.append(int(best))
+    chosen = [labeled + picked[: t + 1] for t in range(budget)]
+    score, density, far_of_picks, diversity = map(np.array, zip(*steps, strict=True))
+    return SimpleNamespace(
+        indices=picked,
+        scores=score,
+        density=density,
+        novelty=far_of_picks,
+        diversity=diversity,
+        utilities=np.array(utilities),
+        coverage=np.array([_loss(X, range(n), c, weight, calibration, h, far) for c in chosen]),
+        k=k,
+        bandwidth=h,
+    )
+
+
+def k_means(X, weight, n_clusters):
+    """Labels by scikit-learn, on rows of about unit size about their mean."""
+    Z = X - np.asarray(X).mean(axis=0, dtype=np.float64)
+    Z = np.ldexp(Z, -int(np.frexp(np.abs(Z).max())[1]))
+    rows = np.flatnonzero(weight)
+    distinct = len(np.unique(Z[rows], axis=0))
+    model = KMeans(min(n_clusters, len(rows), distinct), n_init=10, random_state=0)
+    with threadpool_limits(1):
+        return model.fit(Z[rows], sample_weight=weight[rows]).predict(Z)
+
+
 def _loss(X, demand, chosen, weight, kind, h, far):
     if kind == "novel_distance":
         weight, kind = weight * far, "mean_distance"
@@ -205,9 +303,9 @@ def _loss(X, demand, chosen, weight, kind, h, far):
     return coverage_loss(both, range(len(demand), len(both)), kind=kind, h=h, weight=padded)
 
 
-def calibrate(X, budget, alphas, *, tolerance=1e-6, **kwargs):
+def calibrate(X, budget, alphas, *, tolerance=1e-6, how=select, **kwargs):
     """Separate runs, one an alpha: the curve of losses and the smallest alpha among the lowest."""
-    runs = {a: select(X, budget, alpha=a, **kwargs) for a in sorted({0.0, *alphas})}
+    runs = {a: how(X, budget, alpha=a, **kwargs) for a in sorted({0.0, *alphas})}
     losses = [runs[a].coverage[-1] for a in alphas]
     lowest = min(losses)
     alpha = min(

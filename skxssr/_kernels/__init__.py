@@ -1,1 +1,1 @@
-"""Numba kernels: arrays in, arrays out. Imports numpy and numba, nothing of skxssr above it."""
+"""Numba kernels: arrays in, arrays out."""

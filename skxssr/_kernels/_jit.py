@@ -1,9 +1,9 @@
-"""The decorators that hold every compiler flag. Imports the standard library and numba.
+"""The decorators that hold every compiler flag.
 
 `kernel` has no fast-math: scores decide by exact comparison, so no value may depend on how a loop
 was vectorised. `bound_kernel` may contract and reassociate: what it returns is only ever used as a
 bound with a stated margin, never compared for a decision.
-No `parallel`: threads belong to the caller (`skxssr._threads`), over fixed blocks of rows.
+No `parallel`: threads belong to the caller (`skxssr._utils.threads`), over fixed blocks of rows.
 """
 
 import hashlib

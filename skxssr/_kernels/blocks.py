@@ -1,4 +1,4 @@
-"""Distances and kernel values from one row to a block of demand points. Imports `demand`.
+"""Distances and kernel values from one row to a block of demand points.
 
 Exact ones are float64, summed from the first feature to the last, so that the same two rows give
 the same bits wherever they meet. Float32 ones are bounds: `Demand` holds their margin.

@@ -1,4 +1,4 @@
-"""What picks cover, and how far off the nearest pick is: exact. Imports `blocks`."""
+"""What picks cover, and how far off the nearest pick is: exact."""
 
 from typing import NamedTuple
 

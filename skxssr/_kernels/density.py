@@ -1,4 +1,4 @@
-"""Densities of rows over a demand set: exact, and bounds of them. Imports `_jit` and `blocks`.
+"""Densities of rows over a demand set: exact, and bounds of them.
 
 The exact density of a row adds the demand it would newly cover, in float64 and from the first
 demand point to the last. The fast kernels return the same bits, since they leave out only points

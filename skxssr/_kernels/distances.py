@@ -1,4 +1,4 @@
-"""Distances from rows to a few points, in float64 and in a fixed order. Imports `_jit` only.
+"""Distances from rows to a few points, in float64 and in a fixed order.
 
 Every squared distance is a sum over features from the first to the last, in float64, whatever the
 dtype of the rows: the same two rows give the same bits in every kernel, block and thread.

@@ -1,4 +1,4 @@
-"""The composite score, and which of two rows wins. Imports `_jit` only.
+"""The composite score, and which of two rows wins.
 
 The tie rule, the same in both engines: scores are float64 in a fixed order, rounded to float32 and
 compared; equal goes to the larger distance to what is picked or labelled, then to the lowest index.

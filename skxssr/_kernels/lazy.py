@@ -1,4 +1,4 @@
-"""The rows of one lazy greedy run, and which could still win. Imports `cover` and `greedy`.
+"""The rows of one lazy greedy run, and which could still win.
 
 Scores never rise over picks, so that a stale score bounds the fresh one. A few rows, those of the
 largest bounds, know their distance to every pick; the others wait with the bound they have.

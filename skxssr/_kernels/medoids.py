@@ -1,6 +1,6 @@
 """Serving demand from the nearest pick: gains of a further pick, and of an exchange of two.
 
-Imports `_jit` only. One engine for facility location, k-medoids and coverage by balls: they differ
+One engine for facility location, k-medoids and coverage by balls: they differ
 in what it costs to serve a demand point from a row. Costs are float64 in a fixed order; equal
 scores, compared as float32, go to the lowest index.
 """
@@ -99,12 +99,24 @@ def gains_of_rows(cost, rows, lo, hi, current, out):
 
 
 @kernel
-def best_gain(cost, order, allowed, current, offset, gain):
-    """Find the allowed row of the largest gain, refreshing only stale gains that could still win.
+def _score(cost, i, offset, gain):
+    return np.float32((gain[i] - offset) / cost.unit)
 
-    `gain` (n,) holds gains of this or of earlier picks, never less than the fresh ones; `order`
-    sorts the rows by it, descending. Scores are gain minus `offset`, in units, as float32.
-    Returns the row (-1: none allowed) and the number refreshed.
+
+@kernel
+def scores_of_gains(cost, rows, offset, gain, out):
+    """Fill `out[rows]` with scores, float32: gain - offset, in units."""
+    for i in rows:
+        out[i] = _score(cost, i, offset, gain)
+
+
+@kernel
+def best_gain(cost, order, allowed, current, offset, gain, score):
+    """Find the allowed row of the highest score, refreshing only stale ones that could still win.
+
+    `gain` (n,) and `score` (n,) are of this or of earlier picks, never less than the fresh ones;
+    `order` sorts the rows by score, descending. See `scores_of_gains` for the score. Returns the
+    row (-1: none allowed) and the number refreshed.
     """
     values = np.empty(_BLOCK)
     best = -1
@@ -113,17 +125,16 @@ def best_gain(cost, order, allowed, current, offset, gain):
     for i in order:
         if not allowed[i]:
             continue
-        bound = np.float32((gain[i] - offset) / cost.unit)
-        if best >= 0 and bound < highest:
+        if best >= 0 and score[i] < highest:
             break
-        if best >= 0 and bound == highest and i > best:
+        if best >= 0 and score[i] == highest and i > best:
             continue
         gain[i] = _gain(cost, i, current, values)
+        score[i] = _score(cost, i, offset, gain)
         n_fresh += 1
-        score = np.float32((gain[i] - offset) / cost.unit)
-        if best < 0 or score > highest or (score == highest and i < best):
+        if best < 0 or score[i] > highest or (score[i] == highest and i < best):
             best = i
-            highest = score
+            highest = score[i]
     return best, n_fresh
 
 

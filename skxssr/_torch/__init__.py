@@ -12,7 +12,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skxssr._optional import import_optional
+from skxssr._utils.optional import import_optional
 
 _NEEDS = {
     "torch": ("torch", "timm", "lightning_fabric", "safetensors"),
@@ -20,7 +20,7 @@ _NEEDS = {
 }
 _TORCH_ALONE = {"bounds"}  # modules that need no more
 
-# of the parameters that every trained estimator has; `loop.Recipe.of` reads most of them
+# of the parameters that every trained estimator has; `loop.TrainingConfig.of` reads most of them
 TRAINING_CONSTRAINTS: dict = {
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],

@@ -1,56 +1,130 @@
-"""Random variants of images and their masks, by torchvision. Imports torch and torchvision."""
+"""Random variants of a batch of images and their masks.
+
+Geometry and the standard changes of intensity are computed for the whole batch at once, each image
+with its own parameters: one call of torchvision's transforms for each image takes as long as the
+training step of a small network.
+"""
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torchvision import tv_tensors
-from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import v2
 
 __all__ = ["augment"]
 
 # One film differs from the next in how the patient stood and how the tube was set. No mirroring:
 # it would move the heart to the other side.
-_GEOMETRY = v2.RandomAffine(
-    degrees=10,
-    translate=(0.08, 0.08),
-    scale=(0.85, 1.2),
-    shear=(-5, 5, -5, 5),
-    interpolation=InterpolationMode.BILINEAR,
-)
-_INTENSITY = v2.Compose(
-    [
-        v2.ColorJitter(brightness=0.3, contrast=0.4),
-        v2.RandomApply([v2.GaussianBlur(kernel_size=3, sigma=(0.1, 1.5))], p=0.2),
-        v2.RandomApply([v2.GaussianNoise(sigma=0.04)], p=0.3),
-    ]
-)
-_GAMMA = math.log(1.8)
+_DEGREES = 10.0
+_SHEAR_DEGREES = 5.0
+_SHIFT = 0.08
+_SCALE = (0.85, 1.2)
+_GAMMA = 1.8
+_BRIGHTNESS = 0.3
+_CONTRAST = 0.4
+_BLUR_SHARE, _BLUR_SIGMA = 0.2, (0.1, 1.5)
+_NOISE_SHARE, _NOISE_SIGMA = 0.3, 0.04
 
 
 def augment(
-    images: torch.Tensor, masks: torch.Tensor, *, strong: bool = False
+    images: torch.Tensor,
+    masks: torch.Tensor,
+    generator: torch.Generator | None = None,
+    *,
+    strong: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A variant of each image (B, C, S, S) and mask (B, S, S), by torch's global generator.
+    """A variant of each image and mask.
 
-    `strong` changes intensities as much as another scanner might; geometry is the same.
+    Parameters
+    ----------
+    images : Tensor of shape (B, C, S, S), float, in [0, 1]
+    masks : Tensor of shape (B, S, S), int64
+    generator : torch.Generator, optional
+        On the CPU; torch's global one without it.
+    strong : bool, default=False
+        Change intensities as much as another scanner might; geometry is the same. These changes
+        are torchvision's, and draw from torch's global generator.
+
+    Returns
+    -------
+    tuple of Tensor
+        Of the same shapes and dtypes.
     """
-    intensity = _strong if strong else _standard
-    pairs = [_one(image, mask, intensity) for image, mask in zip(images, masks, strict=True)]
-    return torch.stack([image for image, _ in pairs]), torch.stack([mask for _, mask in pairs])
+    draw = _Draw(len(images), images.device, generator)
+    images, masks = _move(images, masks, draw)
+    if strong:
+        return torch.stack([_strong(image) for image in images]), masks
+    return _change_intensities(images, draw), masks
 
 
-def _one(
-    image: torch.Tensor, mask: torch.Tensor, intensity: Callable[[torch.Tensor], torch.Tensor]
+class _Draw:
+    """Random numbers for the images of one batch, drawn on the CPU and put on their device."""
+
+    def __init__(self, n: int, device: torch.device, generator: torch.Generator | None) -> None:
+        self.n, self.device, self.generator = n, device, generator
+
+    def uniform(self, low: float, high: float) -> torch.Tensor:
+        """One number an image: (n,)."""
+        return (low + (high - low) * torch.rand(self.n, generator=self.generator)).to(self.device)
+
+    def normal(self, shape: torch.Size) -> torch.Tensor:
+        return torch.randn(shape, generator=self.generator).to(self.device)
+
+
+def _move(
+    images: torch.Tensor, masks: torch.Tensor, draw: _Draw
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    image, mask = _GEOMETRY(tv_tensors.Image(image), tv_tensors.Mask(mask))
-    return intensity(image).as_subclass(torch.Tensor), mask.as_subclass(torch.Tensor)
+    """Rotate, shear, scale and shift; what comes into the square from outside is 0."""
+    turn = torch.deg2rad(draw.uniform(-_DEGREES, _DEGREES))
+    shear_x, shear_y = (
+        torch.tan(torch.deg2rad(draw.uniform(-_SHEAR_DEGREES, _SHEAR_DEGREES))) for _ in range(2)
+    )
+    scale = draw.uniform(*_SCALE)
+    # the square is 2 units wide for affine_grid
+    shift = torch.stack([draw.uniform(-2 * _SHIFT, 2 * _SHIFT) for _ in range(2)], dim=1)
+    ones = torch.ones_like(turn)
+    rotation = _matrix(turn.cos(), -turn.sin(), turn.sin(), turn.cos())
+    shearing = _matrix(ones, shear_x, shear_y, ones)
+    back = torch.linalg.inv(scale[:, None, None] * rotation @ shearing)  # from output to input
+    theta = torch.cat([back, -(back @ shift[:, :, None])], dim=2)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    codes = F.grid_sample(masks[:, None].float(), grid, mode="nearest", align_corners=False)
+    return moved, codes[:, 0].to(masks.dtype)
 
 
-def _standard(image: torch.Tensor) -> torch.Tensor:
-    gamma = math.exp(_GAMMA * (2 * float(torch.rand(())) - 1))
-    return _INTENSITY(v2.functional.adjust_gamma(image, gamma))
+def _matrix(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
+    return torch.stack([torch.stack([a, b], dim=1), torch.stack([c, d], dim=1)], dim=1)
+
+
+def _change_intensities(images: torch.Tensor, draw: _Draw) -> torch.Tensor:
+    """Gamma, brightness and contrast of every image; blur and noise of some."""
+
+    def of_image(values: torch.Tensor) -> torch.Tensor:
+        return values[:, None, None, None]
+
+    log_gamma = math.log(_GAMMA)
+    images = images.clamp(0, 1) ** of_image(draw.uniform(-log_gamma, log_gamma).exp())
+    images = (images * of_image(draw.uniform(1 - _BRIGHTNESS, 1 + _BRIGHTNESS))).clamp(0, 1)
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    factor = of_image(draw.uniform(1 - _CONTRAST, 1 + _CONTRAST))
+    images = (mean + factor * (images - mean)).clamp(0, 1)
+    blurred = draw.uniform(0, 1) < _BLUR_SHARE
+    sigma = draw.uniform(*_BLUR_SIGMA)
+    if bool(blurred.any()):
+        images = torch.where(of_image(blurred), _blur(images, of_image(sigma)), images)
+    noisy = draw.uniform(0, 1) < _NOISE_SHARE
+    noise = _NOISE_SIGMA * draw.normal(images.shape)
+    return (images + of_image(noisy) * noise).clamp(0, 1)
+
+
+def _blur(images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    """A Gaussian of 3 x 3 pixels, each image with its own deviation."""
+    side = torch.exp(-0.5 / sigma**2)
+    middle, side = 1 / (1 + 2 * side), side / (1 + 2 * side)
+    wide = F.pad(images, (1, 1, 1, 1), mode="reflect")
+    across = middle * wide[..., 1:-1] + side * (wide[..., :-2] + wide[..., 2:])
+    return middle * across[..., 1:-1, :] + side * (across[..., :-2, :] + across[..., 2:, :])
 
 
 def _strong(image: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Batch norm statistics of a trained network, estimated anew. Imports torch."""
+"""Batch norm statistics of a trained network, estimated anew."""
 
 import os
 
@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from skxssr._progress import progress_bar
 from skxssr._torch.device import resolve_device
-from skxssr._torch.images import SquareSet
-from skxssr._torch.threads import ahead
+from skxssr._torch.images import SquareDataset
+from skxssr._torch.threads import prefetch
+from skxssr._utils.progress import progress_bar
 from skxssr.io import Images
 
 __all__ = ["reestimate"]
@@ -46,7 +46,7 @@ def reestimate(
     # batches weigh the same: the remainder is spread over them.
     order = np.random.default_rng(0).permutation(len(images))
     parts = np.array_split(order, max(1, len(images) // batch_size))
-    data = SquareSet(images, size, channels, keep=False, cache_dir=cache_dir)
+    data = SquareDataset(images, size, channels, keep=False, cache_dir=cache_dir)
     chosen = resolve_device(device)
     momenta = [norm.momentum for norm in norms]
     module.eval().to(chosen)
@@ -56,7 +56,7 @@ def reestimate(
         norm.train()
     try:
         with torch.no_grad(), progress_bar(len(parts), "adapting", verbose=verbose) as bar:
-            for (squares,) in ahead(data.take, parts):
+            for (squares,) in prefetch(data.take, parts):
                 module(squares.to(chosen))
                 bar.update()
     finally:

@@ -1,4 +1,4 @@
-"""Bounds of distances and densities on a device, for the selection engines. Imports torch.
+"""Bounds of distances and densities on a device, for the selection engines.
 
 Float32 values with the margins of their rounding: the picks are decided elsewhere, exactly, among
 the rows that these bounds cannot rule out. So picks do not depend on the device.

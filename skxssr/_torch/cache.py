@@ -1,9 +1,10 @@
-"""Squares of image files in a folder, one small file each. Imports torch and safetensors.
+"""Squares of image files in a folder, one small file each.
 
-A file is found by what it was made from: path, size and time of change of the image, and how. So
-a changed image, another `image_size` or another version of a decoder gets a file of its own, and no
-old one is taken for it. Files are written whole or not at all: processes may share a folder.
-Nothing is unpickled.
+A file is found by what it was made from: the bytes of the image, and how. So a changed image,
+another `image_size` or another version of a decoder gets a file of its own, and no old one is taken
+for it; an image that was moved keeps its own. Files are written whole or not at all: processes may
+share a folder. Each has a checksum, and what does not agree with it is made again. Nothing is
+unpickled.
 """
 
 import contextlib
@@ -12,18 +13,22 @@ import hashlib
 import json
 import os
 import threading
+import zlib
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
 import safetensors.torch
 import torch
 
-from skxssr._optional import import_optional
+from skxssr._utils.optional import import_optional
+from skxssr._utils.provenance import sha256_of_files
+from skxssr._utils.slice_names import file_of, split_name
 
 __all__ = ["Cache", "Square"]
 
-FORMAT = 1  # to be raised when our own code makes other pixels of a file than before
+FORMAT = 2  # to be raised when our own code makes other pixels of a file than before
 
 
 class Square(NamedTuple):
@@ -50,7 +55,9 @@ class Cache:
         """`make()`, or what it gave for the same `files` (or `row`, without files) and `how`."""
         if not files and not self.temporary:
             return make()
-        path = self.folder / f"{_key(row, files, how)}.safetensors"
+        # what is temporary outlives no change of its files
+        known = _names(files) if self.temporary else _contents(files)
+        path = self.folder / f"{_key(known or row, how)}.safetensors"
         found = _read(path)
         if found is None:
             found = make()
@@ -60,7 +67,11 @@ class Cache:
 
     def _write(self, path: Path, square: Square) -> None:
         data = safetensors.torch.save(
-            {"pixels": square.pixels, "original": torch.tensor(square.original)}
+            {
+                "pixels": square.pixels,
+                "original": torch.tensor(square.original),
+                "checksum": torch.tensor(_checksum(square.pixels)),
+            }
         )
         beside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         try:
@@ -79,29 +90,61 @@ class Cache:
             self._full = True
 
 
-def _key(row: int, files: tuple[str, ...], how: str) -> str:
-    known = [[os.path.abspath(file), *_stamp(file)] for file in files] or row
+def _key(known: list[str] | int, how: str) -> str:
     return hashlib.sha256(json.dumps([_made_by(), how, known]).encode()).hexdigest()
 
 
 @functools.cache
-def _made_by() -> tuple[int, str, str]:
+def _made_by() -> tuple[int | str, ...]:
     pillow = import_optional("PIL", extra="torch", caller="reading image files")
-    return FORMAT, str(torch.__version__), pillow.__version__
+    readers = [_version(name) for name in ("pydicom", "nibabel")]
+    return FORMAT, str(torch.__version__), pillow.__version__, *readers
 
 
-def _stamp(file: str) -> tuple[int, int]:
+def _version(package: str) -> str:
     try:
-        status = os.stat(file)
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _names(files: tuple[str, ...]) -> list[str]:
+    return [os.path.abspath(file) for file in files]
+
+
+def _contents(files: tuple[str, ...]) -> list[str]:
+    """The hash of each file, and which of its pictures is meant."""
+    return [f"{_content(*_stamp(file))} {split_name(file)[1:]}" for file in files]
+
+
+@functools.lru_cache(maxsize=2**20)
+def _content(file: str, *_stamp: int) -> str:
+    """Not computed again while the file's size and times stay."""
+    try:
+        return sha256_of_files([Path(file)])[Path(file)]
     except OSError:  # reading it will say what is wrong
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+        return ""
+
+
+def _stamp(file: str) -> tuple[str, int, int, int]:
+    path = os.path.abspath(file_of(file))
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path, 0, 0, 0
+    return path, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _checksum(pixels: torch.Tensor) -> int:
+    return zlib.crc32(pixels.contiguous().numpy().data)
 
 
 def _read(path: Path) -> Square | None:
     try:
         tensors = safetensors.torch.load(path.read_bytes())
         rows, columns = tensors["original"].tolist()
+        if int(tensors["checksum"]) != _checksum(tensors["pixels"]):
+            return None
         return Square(tensors["pixels"], (rows, columns))
     except (OSError, safetensors.SafetensorError, KeyError, ValueError):
         return None  # not there, or damaged: made again

@@ -1,4 +1,4 @@
-"""Where to compute. Imports torch alone."""
+"""Where to compute."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Run a module over images, batch by batch. Imports torch."""
+"""Run a module over images, batch by batch."""
 
 import contextlib
 import itertools
@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from skxssr._progress import progress_bar
 from skxssr._torch.device import resolve_device
-from skxssr._torch.images import Placement, batches
+from skxssr._torch.images import Letterbox, batches
+from skxssr._utils.progress import progress_bar
 from skxssr.io import Images
 
 __all__ = ["apply", "collect"]
@@ -30,9 +30,10 @@ def apply(
     batch_size: int,
     device: str,
     cache_dir: str | os.PathLike | None = None,
+    interpolation: str = "bilinear",
     verbose: int = 0,
     label: str,
-) -> Iterator[tuple[torch.Tensor, list[Placement]]]:
+) -> Iterator[tuple[torch.Tensor, list[Letterbox]]]:
     """`function` of each batch of squares, as float32 on the CPU, with where the images lie.
 
     `function` calls `module`, which works in eval mode on `device` and is put back where it was.
@@ -41,11 +42,19 @@ def apply(
     tensors = itertools.chain(module.parameters(), module.buffers())
     home = next((tensor.device for tensor in tensors), chosen)
     module.eval().to(chosen)
-    stream = batches(images, size, channels, batch_size, device=chosen, cache_dir=cache_dir)
+    stream = batches(
+        images,
+        size,
+        channels,
+        batch_size,
+        device=chosen,
+        cache_dir=cache_dir,
+        interpolation=interpolation,
+    )
 
     waits = chosen.type != "cuda"  # torch's copies to other devices are not safe without waiting
 
-    def results() -> Iterator[tuple[torch.Tensor, list[Placement]]]:
+    def results() -> Iterator[tuple[torch.Tensor, list[Letterbox]]]:
         for squares, placements in stream:
             with torch.inference_mode():
                 result = function(squares.to(chosen, non_blocking=not waits)).float()

@@ -1,21 +1,18 @@
 """The one training loop, shared by autoencoder and segmenter, on Lightning Fabric.
 
-Imports torch, lightning_fabric, timm.optim. Every step is a function of (seed, step) and of the
+Every step is a function of (seed, step) and of the
 state before it, so a run resumed from a checkpoint equals an undisturbed one bit for bit.
 """
 
 import contextlib
 import copy
 import functools
-import json
 import math
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,25 +20,29 @@ import torch
 from lightning_fabric import Fabric
 from timm.optim import param_groups_weight_decay
 
-from skxssr._progress import progress_bar
 from skxssr._torch import TRAINING_CONSTRAINTS
+from skxssr._torch.checkpoint import Checkpoint
 from skxssr._torch.device import resolve_device
-from skxssr._torch.images import SquareSet, staged
-from skxssr._torch.threads import ahead
+from skxssr._torch.global_state import deterministic_cudnn, seeded
+from skxssr._torch.images import SquareDataset, staged
+from skxssr._torch.threads import prefetch
 from skxssr._torch.weights import digest
+from skxssr._utils.parameters import RUN_ONLY, plain_parameters
+from skxssr._utils.progress import progress_bar
 
-__all__ = ["Recipe", "seeded", "train"]
+__all__ = ["TrainingConfig", "seed_of", "seeded", "seeds_of_step", "train"]
 
-CHECKPOINT = "last.ckpt"
-CHECKPOINT_SECONDS = 60.0
-
-# loss(module, batch, generator) -> scalar; the generator lives on the CPU and is seeded per step
+# loss(module, batch, generator) -> scalar; the generator lives on the CPU and is seeded per step,
+# as is torch's global one, with another seed
 Loss = Callable[[torch.nn.Module, tuple[torch.Tensor, ...], torch.Generator], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train; what a checkpoint must agree with is in `identity`."""
+class TrainingConfig:
+    """How to train; what a checkpoint must agree with is in `identity`.
+
+    `parameters` are all those of the estimator that decide the result, as JSON can hold them.
+    """
 
     steps: int
     batch_size: int
@@ -56,17 +57,26 @@ class Recipe:
     checkpoint_dir: str | os.PathLike | None = None
     verbose: int = 0
     label: str = "training"
+    parameters: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, estimator: Any, **rest: Any) -> "Recipe":
+    def of(cls, estimator: Any, **rest: Any) -> "TrainingConfig":
         """The parameters of an estimator that has them all, and the rest."""
         names = ("batch_size", *TRAINING_CONSTRAINTS.keys() - {"random_state", "cache_dir"})
-        return cls(**{name: getattr(estimator, name) for name in names}, **rest)
+        deciding = {
+            # a fitted estimator (`init_from`) is told from others by its weights
+            name: getattr(value, "weights_sha256_", value)
+            for name, value in estimator.get_params(deep=False).items()
+            if name not in RUN_ONLY | {"random_state"}  # `seed` is what that gave
+        }
+        parameters = {"estimator": type(estimator).__name__, **plain_parameters(deciding)}
+        given = {name: getattr(estimator, name) for name in names}
+        return cls(**given, parameters=parameters, **rest)
 
     def identity(self) -> dict[str, Any]:
-        """What must not differ between the two halves of an interrupted run."""
+        """What must not differ between the two halves of an interrupted run, by name."""
         names = ("steps", "batch_size", "learning_rate", "weight_decay", "warmup", "seed", "betas")
-        return {name: getattr(self, name) for name in names}
+        return self.parameters | {name: getattr(self, name) for name in names}
 
     def learning_rate_at(self, step: int) -> float:
         """Linear warm-up, then half a cosine to zero."""
@@ -78,19 +88,27 @@ class Recipe:
 
 
 def seed_of(*parts: int) -> int:
-    """One 63-bit seed for a tuple of integers; near tuples give unrelated seeds."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    """One 63-bit seed for a tuple of integers; near tuples give unrelated seeds.
+
+    Their number comes first, since SeedSequence takes no notice of zeros at the end.
+    """
+    return int(
+        np.random.SeedSequence((len(parts), *parts)).generate_state(1, np.uint64)[0] >> np.uint64(1)
+    )
 
 
-@contextlib.contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Run with torch's global generators seeded, and leave them as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
+def seeds_of_step(seed: int, step: int, rank: int = 0) -> tuple[int, int]:
+    """The seeds of torch's global generator and of the loss's own in one step, unrelated.
+
+    Crops and dropout draw from the first, masks from the second: with one seed for both, what is
+    hidden would follow from where the image was cut.
+    """
+    return seed_of(seed, step, rank, 0), seed_of(seed, step, rank, 1)
 
 
-def train(module: torch.nn.Module, data: SquareSet, loss: Loss, recipe: Recipe) -> np.ndarray:
+def train(
+    module: torch.nn.Module, data: SquareDataset, loss: Loss, recipe: TrainingConfig
+) -> np.ndarray:
     """Train `module` in place for `recipe.steps` steps of AdamW.
 
     Batches are cut from one endless row of seeded permutations of the data, so that every batch is
@@ -131,16 +149,26 @@ def _precision(precision: str, device: torch.device) -> Any:
 
 
 def _run(
-    fabric: Fabric, module: torch.nn.Module, data: SquareSet, loss: Loss, recipe: Recipe
+    fabric: Fabric, module: torch.nn.Module, data: SquareDataset, loss: Loss, recipe: TrainingConfig
 ) -> tuple[list[float], dict[str, np.ndarray]]:
     """The loop itself; with several devices one process for each runs it."""
     if fabric.world_size > 1:
         module = copy.deepcopy(module)  # torch hands processes one and the same memory
     groups = param_groups_weight_decay(module, recipe.weight_decay)  # no decay on biases and norms
-    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas)
-    keeper = _Checkpoint(module, optimizer, data, recipe, fabric.is_global_zero)
+    optimizer = torch.optim.AdamW(
+        groups,
+        lr=recipe.learning_rate,
+        betas=recipe.betas,
+        fused=fabric.device.type in ("cpu", "cuda"),  # one kernel for all weights
+    )
+    keeper = None
+    if recipe.checkpoint_dir is not None:
+        identity = {**recipe.identity(), **data.identity(), "weights at the start": digest(module)}
+        keeper = Checkpoint(
+            recipe.checkpoint_dir, module, optimizer, identity, writes=fabric.is_global_zero
+        )
     wrapped, stepper = fabric.setup(module, optimizer)  # `optimizer` shares its state
-    losses = keeper.resume()
+    losses = [] if keeper is None else keeper.resume()
     wrapped.train()
 
     def batch(step: int) -> tuple[torch.Tensor, ...]:
@@ -150,19 +178,22 @@ def _run(
     steps = range(len(losses), recipe.steps)
     shown = recipe.verbose if fabric.is_global_zero else 0
     with (
-        seeded(recipe.seed, fabric.device),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-        progress_bar(len(steps), recipe.label, verbose=shown, unit="step") as bar,
-        contextlib.closing(ahead(batch, steps)) as stream,
-        _interrupts_wait(active=recipe.checkpoint_dir is not None) as interrupted,
+        deterministic_cudnn(),
+        progress_bar(
+            recipe.steps, recipe.label, verbose=shown, unit="step", done=len(losses)
+        ) as bar,
+        contextlib.closing(prefetch(batch, steps)) as stream,
+        _interrupts_wait(active=keeper is not None) as interrupted,
     ):
         for step, tensors in zip(steps, stream, strict=True):
-            seed = seed_of(recipe.seed, step, fabric.global_rank)
-            torch.manual_seed(seed)
+            global_seed, own_seed = seeds_of_step(recipe.seed, step, fabric.global_rank)
+            generator = torch.Generator().manual_seed(own_seed)
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate_at(step)
             optimizer.zero_grad()
-            value = loss(wrapped, fabric.to_device(tensors), torch.Generator().manual_seed(seed))
+            batch_there = fabric.to_device(tensors)
+            with seeded(global_seed, fabric.device):  # nothing draws after the forward pass
+                value = loss(wrapped, batch_there, generator)
             fabric.backward(value)
             stepper.step()
             losses.append(float(value.detach()))  # the one wait for a GPU, which has a step to do
@@ -174,7 +205,8 @@ def _run(
                 )
             bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)  # `update` draws it in time
             bar.update()
-            keeper.after_step(losses, interrupted=interrupted())
+            if keeper is not None:
+                keeper.after_step(losses, recipe.steps, interrupted=interrupted())
     # as arrays: a tensor's memory would end with the process that trained it
     state = module.state_dict()
     return losses, {name: value.detach().cpu().numpy() for name, value in state.items()}
@@ -191,71 +223,6 @@ def rows_of_step(step: int, n: int, batch_size: int, seed: int) -> np.ndarray:
 @functools.lru_cache(maxsize=2)
 def _shuffled(n: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(n)
-
-
-class _Checkpoint:
-    """One file that holds all a run needs to go on; replaced as a whole, read without pickle."""
-
-    def __init__(
-        self,
-        module: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        data: SquareSet,
-        recipe: Recipe,
-        writes: bool,
-    ) -> None:
-        self.module, self.optimizer, self.recipe = module, optimizer, recipe
-        self.path = None
-        if recipe.checkpoint_dir is None:
-            return
-        self.path = Path(recipe.checkpoint_dir, CHECKPOINT)
-        self.writes = writes
-        self.written = time.monotonic()
-        self.identity = json.dumps(
-            {**recipe.identity(), **data.identity(), "weights at start": digest(module)}
-        )
-        if writes:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-
-    def resume(self) -> list[float]:
-        """Load the checkpoint if there is one; the losses of the steps already done."""
-        if self.path is None or not self.path.exists():
-            return []
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
-        then, now = json.loads(state["identity"]), json.loads(self.identity)
-        differing = [key for key in now if then.get(key) != now[key]]
-        if differing:
-            raise ValueError(
-                f"checkpoint_dir={str(self.path.parent)!r} holds a run that differs in "
-                f"{', '.join(differing)}. Pass another folder, or delete {self.path} to start "
-                "anew; to resume a run, random_state must be the same integer"
-            )
-        self.module.load_state_dict(state["module"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        return list(state["losses"])
-
-    def after_step(self, losses: list[float], *, interrupted: bool) -> None:
-        """Write once a minute, after the last step, and before stopping for Ctrl-C."""
-        if self.path is None:
-            return
-        due = time.monotonic() - self.written > CHECKPOINT_SECONDS
-        if self.writes and (due or interrupted or len(losses) == self.recipe.steps):
-            state = {
-                "identity": self.identity,
-                "module": self.module.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "losses": losses,
-            }
-            partial = self.path.with_suffix(".partial")
-            torch.save(state, partial)
-            os.replace(partial, self.path)
-            self.written = time.monotonic()
-        if interrupted:
-            raise KeyboardInterrupt(
-                f"training stopped after step {len(losses)} of {self.recipe.steps}; the state is "
-                f"in {self.path}. Fitting again with the same parameters, images and "
-                "checkpoint_dir goes on from there"
-            )
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The masked autoencoder of He et al. (2022), on timm's patch embedding and blocks.
 
-Imports torch and timm. Read top-down: hide, encode, decode, compare.
+Read top-down: hide, encode, decode, compare.
 """
 
 from functools import partial
@@ -12,9 +12,10 @@ from timm.models.vision_transformer import Block
 from torch import nn
 from torchvision.transforms import v2
 
-from skxssr._torch.loop import seeded
+from skxssr._torch.global_state import seeded
+from skxssr._torch.pooling import pooled
 
-__all__ = ["Hider", "MaskedAutoencoder", "MaskedLoss", "build"]
+__all__ = ["MaskNoise", "MaskedAutoencoder", "MaskedLoss", "build"]
 
 EPS = 1e-6  # added to a patch's variance, as in the reference code
 
@@ -98,14 +99,15 @@ class MaskedAutoencoder(nn.Module):
         cls = self.cls_token.expand(len(tokens), -1, -1)
         return self.norm(self.blocks(torch.cat([cls, tokens], dim=1)))
 
+    def patch_tokens(self, images: torch.Tensor) -> torch.Tensor:
+        """Latent tokens of all patches (B, N, D), row by row, without the class token."""
+        return self.encode(images)[:, 1:]
+
     def embed(self, images: torch.Tensor, pooling: str) -> torch.Tensor:
-        """Embeddings (B, D), or (B, 2 D) for "mean+max", from all patches."""
-        tokens = self.encode(images)
+        """Embeddings (B, D) from all patches, (B, 2 D) for "mean+max" and "mean+std"."""
         if pooling == "cls":
-            return tokens[:, 0]
-        patches = tokens[:, 1:]
-        mean = patches.mean(dim=1)
-        return mean if pooling == "mean" else torch.cat([mean, patches.amax(dim=1)], dim=1)
+            return self.encode(images)[:, 0]
+        return pooled(self.patch_tokens(images), 1, pooling)
 
     def reconstruct(self, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """(B, 3, C, S, S): the images, with hidden patches gray, with hidden patches guessed.
@@ -173,7 +175,7 @@ def normalise(patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.
     return (patches - mean) / std, mean, std
 
 
-class Hider:
+class MaskNoise:
     """Noise that decides which patches of a batch to hide, from a seed."""
 
     def __init__(self, module: MaskedAutoencoder, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""`save` and `load`, shared by every estimator around a network. Imports torch nowhere itself."""
+"""`save` and `load`, shared by every estimator around a network."""
 
 import os
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""Read images in threads while others compute, in order. Imports joblib.
+"""Read images in threads while others compute, in order.
 
 Results never depend on how many threads there are: each item is read by one function call, and the
 results come in the order of the items.
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import joblib
 
-__all__ = ["ahead", "in_threads"]
+__all__ = ["prefetch", "in_threads"]
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -39,7 +39,7 @@ class _Readers(ThreadPoolExecutor):
         return [value for part in done for value in part]
 
 
-_HERE = threading.local()  # in the thread that `ahead` runs: its readers
+_HERE = threading.local()  # in the thread that `prefetch` runs: its readers
 
 
 def in_threads(function: Callable[[Key], Value], items: Sequence[Key]) -> list[Value]:
@@ -54,7 +54,7 @@ def in_threads(function: Callable[[Key], Value], items: Sequence[Key]) -> list[V
     return _shared_out(readers, function, items)
 
 
-def ahead(
+def prefetch(
     function: Callable[[Key], Value], keys: Iterable[Key], depth: int = 2
 ) -> Generator[Value, None, None]:
     """`map(function, keys)`, at most `depth` results computed in advance by another thread.

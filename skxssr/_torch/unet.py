@@ -1,25 +1,18 @@
-"""Segmentation networks from segmentation_models_pytorch, their loss, and the coding of classes.
-
-Imports torch and segmentation_models_pytorch.
-"""
+"""Segmentation networks from segmentation_models_pytorch, and their loss."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from skxssr._torch.augment import augment
+from skxssr._torch.classes import NO_LABEL
 from skxssr._torch.loop import seeded
-from skxssr._torch.threads import in_threads
-from skxssr.io import Masks
 
-__all__ = ["ClassCodes", "MaskLoss", "SegmentationNet", "build", "find_classes"]
-
-MAX_CLASSES = 32
+__all__ = ["MaskLoss", "SegmentationNet", "build"]
 
 
 class SegmentationNet(nn.Module):
@@ -97,54 +90,27 @@ class MaskLoss:
     def __call__(
         self, module: nn.Module, batch: tuple[torch.Tensor, ...], generator: torch.Generator
     ) -> torch.Tensor:
-        images, masks = augment(*batch, strong=self.strong) if self.augmented else batch
+        images, masks = batch
+        if self.augmented:
+            images, masks = augment(images, masks, generator, strong=self.strong)
         logits = module(images).float()
+        unlabelled = masks == NO_LABEL
+        if bool(unlabelled.any()):
+            return self._where_known(logits, masks, ~unlabelled)
         if self.binary:
             entropy = F.binary_cross_entropy_with_logits(logits[:, 0], masks.float())
             return entropy + self.dice(logits, masks[:, None].float())
         return F.cross_entropy(logits, masks) + self.dice(logits, masks)
 
-
-class ClassCodes:
-    """Raw mask values to class indices."""
-
-    def __init__(self, classes: np.ndarray) -> None:
-        self.classes = classes
-
-    def __repr__(self) -> str:  # tells squares of these classes from those of others in a cache
-        return f"ClassCodes({self.classes.tolist()})"
-
-    def __call__(self, labels: np.ndarray, name: str) -> np.ndarray:
-        codes = np.searchsorted(self.classes, labels).clip(max=len(self.classes) - 1)
-        if (self.classes[codes] != labels).any():
-            strange = np.setdiff1d(labels, self.classes)
-            raise ValueError(
-                f"{name} holds the values {_few(strange)}, but classes is "
-                f"{self.classes.tolist()}: add them to classes, or correct the mask"
-            )
-        return codes
-
-
-def find_classes(masks: Masks) -> np.ndarray:
-    """The distinct values of all masks and 0, sorted."""
-    found: set[int] = {0}
-    for start in range(0, len(masks), 64):
-        rows = range(start, min(start + 64, len(masks)))
-        found.update(*in_threads(lambda row: np.unique(masks[row]).tolist(), rows))
-        if len(found) > MAX_CLASSES:
-            raise ValueError(
-                f"masks hold more than {MAX_CLASSES} distinct values ({_few(sorted(found))}): "
-                "probably their edges were smoothed or they were saved as JPEG. Threshold them "
-                "(masks > 127), or pass the values as classes"
-            )
-    if len(found) < 2:
-        raise ValueError(
-            "masks hold no value but 0, so there is nothing to learn: check the files, or pass "
-            "classes, such as [0, 1], if images without foreground are meant"
-        )
-    return np.array(sorted(found))
-
-
-def _few(values: Any) -> str:
-    texts = [str(value) for value in values]
-    return ", ".join(texts[:6] + ["..."] * (len(texts) > 6))
+    def _where_known(
+        self, logits: torch.Tensor, masks: torch.Tensor, known: torch.Tensor
+    ) -> torch.Tensor:
+        """The same loss of the pixels that have a label alone, as one row of pixels."""
+        if not bool(known.any()):
+            return 0 * logits.sum()
+        rows = logits.movedim(1, -1)[known].T[None, :, None]  # (1, K, 1, pixels)
+        codes = masks[known][None, None]
+        if self.binary:
+            entropy = F.binary_cross_entropy_with_logits(rows[:, 0], codes.float())
+            return entropy + self.dice(rows, codes[:, None].float())
+        return F.cross_entropy(rows, codes) + self.dice(rows, codes)

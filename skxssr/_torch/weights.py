@@ -1,7 +1,4 @@
-"""A fitted estimator on disk: weights as safetensors, everything else as JSON; no pickle.
-
-Imports torch, safetensors and scikit-learn.
-"""
+"""A fitted estimator on disk: weights as safetensors, everything else as JSON; no pickle."""
 
 import hashlib
 import json
@@ -16,7 +13,7 @@ import safetensors.torch
 import torch
 from sklearn.base import BaseEstimator
 
-from skxssr._record import RUN_ONLY
+from skxssr._utils.parameters import RUN_ONLY
 from skxssr._version import __version__
 
 __all__ = ["digest", "load_estimator", "save_estimator"]
@@ -55,10 +52,12 @@ def save_estimator(path: str | os.PathLike, estimator: Any, fitted: dict[str, An
     if not isinstance(params["random_state"], int):
         params["random_state"] = None  # a generator has no place in JSON; `seed_` is what it gave
     weights = _bytes(estimator.module_)
+    if hasattr(estimator, "loss_curve_"):  # what is solved in closed form has none
+        fitted = fitted | {"loss_curve_": estimator.loss_curve_}
     config = {
         "class": type(estimator).__name__,
         "params": {name: value for name, value in params.items() if name not in _NOT_SAVED},
-        "fitted": fitted | {"loss_curve_": estimator.loss_curve_},
+        "fitted": fitted,
         "versions": versions(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }

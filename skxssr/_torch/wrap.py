@@ -1,12 +1,12 @@
-"""Any network as an embedder: normalise its input, pool its output. Imports torch and timm."""
+"""Any network as an embedder: normalise its input, pool its output."""
 
 from typing import Any
 
-import timm
 import torch
 from torch import nn
 
-from skxssr._torch.loop import seeded
+from skxssr._torch.pooling import pooled
+from skxssr._torch.timm_models import timm_network
 
 __all__ = ["Embedder", "as_embedder"]
 
@@ -17,16 +17,16 @@ class Embedder(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, network: nn.Module, mean: Any, std: Any, in_channels: int) -> None:
+    def __init__(
+        self, network: nn.Module, mean: Any, std: Any, in_channels: int, pooling: str = "mean"
+    ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.pooling = network, pooling
         self.register_buffer("mean", _per_channel("mean", mean, in_channels))
         self.register_buffer("std", _per_channel("std", std, in_channels))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        result = self.network((images - self.mean) / self.std)
-        if isinstance(result, torch.Tensor) and result.ndim == 4:
-            result = result.mean(dim=(2, 3))
+        result = self._pooled(self.network((images - self.mean) / self.std))
         if not isinstance(result, torch.Tensor) or result.ndim != 2 or len(result) != len(images):
             what = (
                 f"a tensor of shape {tuple(result.shape)}"
@@ -39,30 +39,52 @@ class Embedder(nn.Module):
             )
         return result
 
+    def _pooled(self, result: Any) -> Any:
+        if not isinstance(result, torch.Tensor):
+            return result
+        if result.ndim == 4:
+            return pooled(result, (2, 3), self.pooling)
+        if self.pooling != "mean" and result.ndim == 2:
+            raise ValueError(
+                f"pooling={self.pooling!r} is for networks that return maps (n, d, H, W), but this "
+                f"one returned vectors {tuple(result.shape)}: use pooling='mean', or a network "
+                "without its own pooling, such as "
+                "timm.create_model(name, global_pool='', num_classes=0)"
+            )
+        return result
+
 
 def as_embedder(
-    module: nn.Module | str, *, in_channels: int, pretrained: bool, mean: Any, std: Any
+    module: nn.Module | str,
+    *,
+    image_size: int,
+    in_channels: int,
+    pretrained: bool,
+    weights: Any,
+    mean: Any,
+    std: Any,
+    pooling: str,
 ) -> Embedder:
     """Wrap a module, or the timm model of that name without its classifier."""
     if isinstance(module, str):
-        network = _timm_model(module, in_channels, pretrained)
+        network: Any = timm_network(
+            module,
+            image_size=image_size,
+            in_channels=in_channels,
+            pretrained=pretrained,
+            weights=weights,
+        )
         mean = network.pretrained_cfg.get("mean") if mean is None else mean
         std = network.pretrained_cfg.get("std") if std is None else std
+    elif weights is not None:
+        raise ValueError(
+            f"weights={str(weights)!r} is only for the name of a timm model, but module is a "
+            f"{type(module).__name__}: load the file into the module yourself, and weights=None"
+        )
     else:
         network = module
     mean = 0.0 if mean is None else mean
-    return Embedder(network, mean, 1.0 if std is None else std, in_channels)
-
-
-def _timm_model(name: str, in_channels: int, pretrained: bool) -> Any:
-    if not timm.is_model(name):
-        near = timm.list_models(f"{name.partition('.')[0].partition('_')[0]}*")[:5]
-        raise ValueError(
-            f"module={name!r} is no timm model. "
-            + (f"Near it: {', '.join(near)}" if near else "timm.list_models() names them all")
-        )
-    with seeded(0, torch.device("cpu")):  # without pretrained weights: always the same ones
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, in_chans=in_channels)
+    return Embedder(network, mean, 1.0 if std is None else std, in_channels, pooling)
 
 
 def _per_channel(name: str, values: Any, in_channels: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What varies between head scans: sites, patients, series. Imports only numpy.
+"""What varies between head scans: sites, patients, series.
 
 Lengths are in half heights of the head: x sideways from the midline, y from -1 at the forehead to 1
 at the back, z upwards from the widest level. `_brain_slice` draws what is described here.

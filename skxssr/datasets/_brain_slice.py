@@ -1,4 +1,4 @@
-"""Draw one slice of a head scan and its mask. Imports numpy, scipy.ndimage, `_brain_anatomy`.
+"""Draw one slice of a head scan and its mask.
 
 Every tissue is an analytic shape in three dimensions, so that neighbouring slices resemble each
 other as in a real stack. All arithmetic is float32.

@@ -1,4 +1,4 @@
-"""What varies between chest films: sites, patients, exposures. Imports only numpy.
+"""What varies between chest films: sites, patients, exposures.
 
 Lengths are in lung heights: x sideways from the midline, y from 0 at the apex of the lungs to 1 at
 the costophrenic angles. `_chest_film` draws what is described here.

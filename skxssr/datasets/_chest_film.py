@@ -1,4 +1,4 @@
-"""Draw one stylised chest film and its lung mask. Imports numpy, scipy.ndimage, `_chest_anatomy`.
+"""Draw one stylised chest film and its lung mask.
 
 The film is a map of attenuation: body thickness, less the air of the lungs, plus bones, heart and
 disease, each an analytic shape in the body frame of `_chest_anatomy`. The site's exposure, grain

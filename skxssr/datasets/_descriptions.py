@@ -1,4 +1,4 @@
-"""What the phantoms are, in words: the `DESCR` of each task. Imports nothing."""
+"""What the phantoms are, in words: the `DESCR` of each task."""
 
 __all__ = ["DESCRIPTIONS"]
 

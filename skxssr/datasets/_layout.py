@@ -1,4 +1,4 @@
-"""What the readers of published benchmarks share. Imports numpy, `exceptions` and `io`.
+"""What the readers of published benchmarks share.
 
 `skxssr.io.Images` and `Masks` take anything that `numpy.asarray` understands and call it when an
 item is read. The small objects here use that: they hold a path and what to do with its pixels.

@@ -1,4 +1,4 @@
-"""The populations that phantoms are drawn from. Imports `_chest_anatomy`, `_brain_anatomy`.
+"""The populations that phantoms are drawn from.
 
 A scenario is a pair of sites, each the task's own site with some of its numbers replaced.
 """

@@ -1,4 +1,4 @@
-"""Find the Montgomery and Shenzhen chest X-rays on disk. Imports numpy, `sklearn.utils`, `io`.
+"""Find the Montgomery and Shenzhen chest X-rays on disk.
 
 Only paths are collected; `skxssr.io.Images` and `Masks` read the files when asked.
 """

@@ -1,4 +1,4 @@
-"""Find the brain MRI slices of lower-grade glioma on disk. Imports numpy, `sklearn.utils`, `io`.
+"""Find the brain MRI slices of lower-grade glioma on disk.
 
 Slices are decoded when asked for; only the masks of the published layout are opened beforehand, to
 know which hold a tumour.

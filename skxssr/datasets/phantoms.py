@@ -1,7 +1,4 @@
-"""Procedural images with masks, from sites that differ.
-
-Imports numpy, scikit-learn, and the private files beside it that describe and draw the images.
-"""
+"""Procedural images with masks, from sites that differ."""
 
 from collections.abc import Iterator
 from dataclasses import replace

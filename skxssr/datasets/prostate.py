@@ -1,4 +1,4 @@
-"""Find the multi-site prostate MRI volumes on disk. Imports numpy, `sklearn.utils`; nibabel late.
+"""Find the multi-site prostate MRI volumes on disk.
 
 A volume is decoded when one of its slices is asked for; the last few are kept.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skxssr._optional import import_optional
+from skxssr._utils.optional import import_optional
 from skxssr.datasets._layout import LazyArray, not_found
 from skxssr.exceptions import ImageReadError
 

@@ -1,4 +1,4 @@
-"""Find the RIGA+ photographs of the optic nerve on disk. Imports numpy, `sklearn.utils`, `io`.
+"""Find the RIGA+ photographs of the optic nerve on disk.
 
 Only the lists (csv) are opened; photographs and masks are decoded when asked for.
 """

@@ -4,7 +4,17 @@ May import scikit-learn, numpy and `skxssr.io`; reaches `skxssr._torch` only ins
 importing this package imports no torch.
 """
 
+from skxssr.embedding.by_name import load_embedder
+from skxssr.embedding.joined import JoinedEmbedder
 from skxssr.embedding.mae import MAEEmbedder, Reconstruction
 from skxssr.embedding.module import TorchEmbedder
+from skxssr.embedding.random_features import RandomFeaturesEmbedder
 
-__all__ = ["MAEEmbedder", "Reconstruction", "TorchEmbedder"]
+__all__ = [
+    "JoinedEmbedder",
+    "MAEEmbedder",
+    "RandomFeaturesEmbedder",
+    "Reconstruction",
+    "TorchEmbedder",
+    "load_embedder",
+]

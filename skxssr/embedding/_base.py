@@ -1,4 +1,4 @@
-"""What the embedders share: the tags of a transformer of images. Imports scikit-learn."""
+"""What the embedders share: the tags of a transformer of images."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`MAEEmbedder`, the masked autoencoder. Imports scikit-learn; `_torch` only inside methods."""
+"""`MAEEmbedder`, the masked autoencoder."""
 
 import os
 from numbers import Integral, Real
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skxssr._torch import TRAINING_CONSTRAINTS
 from skxssr._torch.saving import SavedEstimator
 from skxssr.embedding._base import ImageEmbedder
+from skxssr.embedding._checks import check_sizes
 from skxssr.io import Images
 
 __all__ = ["MAEEmbedder", "Reconstruction"]
@@ -72,10 +73,11 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         Transformer blocks of the decoder.
     mask_ratio : float, default=0.75
         Share of the patches hidden in training, in (0, 1); the paper's best.
-    pooling : {"mean", "mean+max", "cls"}, default="mean"
-        Mean of the patch tokens; mean and maximum side by side, twice as many features, in which
-        something small leaves a trace that a mean washes out; or the class token, which no loss
-        trains directly.
+    pooling : {"mean", "mean+std", "mean+max", "cls"}, default="mean"
+        "mean" of the patch tokens: what the image shows on the whole. "mean+std", side by side and
+        twice as many features: also how unevenly it is spread, so that something small leaves a
+        trace that a mean washes out. "mean+max": the same with the maximum, which a single patch
+        decides. "cls": the class token, which no loss trains directly.
     augment : bool, default=True
         Train on random crops of 50 to 100% of the image's area, the paper's only augmentation
         (there 20 to 100%). No mirroring: which side the heart is on is worth knowing.
@@ -235,7 +237,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         "decoder_dim": [Interval(Integral, 4, None, closed="left")],
         "decoder_depth": [Interval(Integral, 1, None, closed="left")],
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
-        "pooling": [StrOptions({"mean", "mean+max", "cls"})],
+        "pooling": [StrOptions({"mean", "mean+std", "mean+max", "cls"})],
         "augment": ["boolean"],
         "steps": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -258,7 +260,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         MAEEmbedder
             Itself.
         """
-        self._check_sizes()
+        check_sizes(self)
         torch_images = self._backend("images")
         mae = self._backend("mae")
         loop = self._backend("loop")
@@ -266,8 +268,10 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         steps = self.steps or max(MIN_STEPS, MIN_EPOCHS * -(-len(images) // self.batch_size))
         seed = int(check_random_state(self.random_state).randint(2**31))
         channels = torch_images.count_channels(images)
-        data = torch_images.SquareSet(images, self.image_size, channels, cache_dir=self.cache_dir)
-        recipe = loop.Recipe.of(
+        data = torch_images.SquareDataset(
+            images, self.image_size, channels, cache_dir=self.cache_dir
+        )
+        recipe = loop.TrainingConfig.of(
             self, steps=steps, seed=seed, betas=(0.9, 0.95), label="masked autoencoder"
         )
         module = self._build(channels, seed)
@@ -292,6 +296,22 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         """
         return self._apply(images, lambda squares: self.module_.embed(squares, self.pooling))
 
+    def transform_patches(self, images: Any) -> np.ndarray:
+        """Embed every patch by itself, for what is chosen or compared by parts of images.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
+            Of any size, gray or colour; read in batches.
+
+        Returns
+        -------
+        ndarray of shape (n, n_patches, embed_dim), float32
+            C-contiguous: the patch tokens of each square, row by row, those of its black rest
+            among them; ``(image_size / patch_size) ** 2`` patches. `pooling` has no say.
+        """
+        return self._apply(images, lambda squares: self.module_.patch_tokens(squares))
+
     def reconstruct(self, images: Any, *, random_state: Any = 0) -> Reconstruction:
         """Hide patches and guess them, to look at what was learned.
 
@@ -309,7 +329,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
             deviation of the true one, since the network guesses normalised patches.
         """
         check_is_fitted(self)
-        hide = self._backend("mae").Hider(
+        hide = self._backend("mae").MaskNoise(
             self.module_, check_random_state(random_state).randint(2**31)
         )
         shown = self._apply(
@@ -322,7 +342,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         return {"n_channels_": self.n_channels_, "seed_": self.seed_}
 
     def _restore(self, fitted: dict[str, Any], state: dict[str, Any], path: Any) -> None:
-        self._check_sizes()
+        check_sizes(self)
         module = self._build(fitted["n_channels_"], 0)
         module.load_state_dict(state)
         losses = np.array(fitted["loss_curve_"])
@@ -346,7 +366,7 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
     def _set_fitted(self, module: Any, channels: int, seed: int, losses: np.ndarray) -> None:
         self.module_ = module
         self.n_channels_ = channels
-        self.n_features_out_ = self.embed_dim * (2 if self.pooling == "mean+max" else 1)
+        self.n_features_out_ = self.embed_dim * (1 + self.pooling.startswith("mean+"))
         self.seed_ = seed
         self.loss_curve_ = losses
         self.weights_sha256_ = self._backend("weights").digest(module)
@@ -364,19 +384,3 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
             decoder_depth=self.decoder_depth,
             mask_ratio=self.mask_ratio,
         )
-
-    def _check_sizes(self) -> None:
-        if self.image_size % self.patch_size or self.image_size == self.patch_size:
-            down = max(2, self.image_size // self.patch_size) * self.patch_size
-            raise ValueError(
-                f"image_size ({self.image_size}) must be a multiple, at least twice, of patch_size "
-                f"({self.patch_size}): use image_size={down}"
-            )
-        for name in ("embed_dim", "decoder_dim"):
-            width = getattr(self, name)
-            if width % self.num_heads or width % 4:
-                unit = int(np.lcm(4, self.num_heads))
-                raise ValueError(
-                    f"{name} ({width}) must be divisible by num_heads ({self.num_heads}) and by 4 "
-                    f"(sine and cosine for two axes): use {name}={-(-width // unit) * unit}"
-                )

@@ -1,28 +1,27 @@
-"""Compare selectors by the networks that their picks train. Imports `selection` and below."""
+"""Compare selectors by the networks that their picks train."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skxssr._optional import import_optional
-from skxssr._provenance import versions
-from skxssr._record import RUN_ONLY, plain_parameters
-from skxssr.evaluation.plan import (
+from skxssr._utils.optional import import_optional
+from skxssr._utils.provenance import versions
+from skxssr.evaluation._runs.agreement import agree
+from skxssr.evaluation._runs.identity import digest
+from skxssr.evaluation._runs.jobs import (
     ALL_LABELS,
     BLOCKS,
     REFERENCES,
     all_jobs,
-    digest,
     pick_all,
     unit_names,
 )
-from skxssr.evaluation.store import Store, read_lines
-from skxssr.evaluation.task import Task
-from skxssr.evaluation.training import train_all
+from skxssr.evaluation._runs.run_log import RunLog, read_run_file
+from skxssr.evaluation._runs.task import Pool, Task
+from skxssr.evaluation._runs.training import train_all
 from skxssr.selection import RandomSelector
 
 __all__ = ["Comparison", "compare_selectors", "load_comparison"]
@@ -38,10 +37,12 @@ class Comparison:
     ----------
     runs : list of dict
         One for each selection and network trained on it: "task", "block", "embedder",
-        "segmenter", "selector", "budget", "pool", "draw", "seed", "labels", "units" (names of the
-        test images or patients), "dice" (one for each; None: not counted), "alpha", "quantities"
-        (label-free measures of the picks) and other scores. Networks without a selection have
-        ``"reference": True``.
+        "segmenter", "selector", "budget", "pool", "draw", "seed", "labels", "rows" (the picked
+        rows of the target, a list of int in pick order), "units" (names of the test images or
+        patients), "dice" (one for each; None: not counted), "alpha", "quantities" (label-free
+        measures of the picks) and other scores. Networks without a selection have
+        ``"reference": True`` and no "rows". Whatever is known of the target images makes a number
+        for each run: ``np.mean(blurred[run["rows"]])``.
     design : dict
         What was asked for.
     sessions : list of dict
@@ -131,7 +132,11 @@ def compare_selectors(
         Cap on picks of one patient.
     out : path, optional
         File to which every finished network is written, and from which an interrupted comparison
-        goes on.
+        goes on. What decides a result must agree with what is on file: images and masks by their
+        content, embedders by class, parameters and weights (pairs of arrays by their bytes),
+        selectors and segmenters by class and parameters. Parameters that decide nothing, such as
+        `device`, `engine`, `n_jobs` and `verbose`, may change. One comparison at a time uses the
+        file.
     provenance : mapping, optional
         What else to note in `out` beside the versions of the packages, such as a commit.
     n_jobs : int, default=1
@@ -148,7 +153,15 @@ def compare_selectors(
     Raises
     ------
     ValueError
-        A name is unknown, a budget exceeds a pool, or `out` holds another comparison.
+        A name is unknown, a budget exceeds a pool, or `out` holds another comparison: the message
+        says what differs.
+    BlockingIOError
+        Another comparison, in this process or another one, is writing to `out`.
+
+    Warns
+    -----
+    SkxssrWarning
+        Lines of `out` cannot be read: they are skipped, and what they held is made anew.
 
     See Also
     --------
@@ -186,35 +199,29 @@ def compare_selectors(
     _check_names("blocks", blocks, BLOCKS)
     _check_names("references", references, REFERENCES)
     selectors = {RANDOM: RandomSelector(random_state=None), **selectors}
-    store = Store(
-        out,
-        {
-            "task": task.name,
-            "target": digest(task.ids),
-            "segmenters": {
-                name: _deciding(plain_parameters(segmenter.get_params(deep=False)))
-                for name, segmenter in segmenters.items()
-            },
-            "n_seeds": n_seeds,
-            "n_source_models": n_source_models,
-            "finetune": dict(finetune or {}),
-            "max_per_group": max_per_group,
-        },
-    )
-    for number, pool in enumerate(task.pools):
-        _file_pool(store, number, unit_names(task, pool), digest(pool.rows.tolist()))
-    picks = pick_all(task, selectors, embedders, budgets, store, n_random, max_per_group, verbose)
-    jobs = [
-        job
-        for job in all_jobs(
+    settings = {
+        "n_seeds": n_seeds,
+        "n_source_models": n_source_models,
+        "finetune": dict(finetune or {}),
+        "max_per_group": max_per_group,
+    }
+    from_source = bool({"finetune", "joint"} & {*blocks} or {*references} - {ALL_LABELS})
+    with RunLog(out) as log:
+        agree(
+            *(log, task, selectors, embedders, segmenters, settings),
+            learns_from_source=from_source,
+        )
+        for number, pool in enumerate(task.pools):
+            file_pool(log, number, unit_names(task, pool), pool)
+        picks = pick_all(task, selectors, embedders, budgets, log, n_random, max_per_group, verbose)
+        planned = all_jobs(
             task, picks, segmenters, blocks, references, n_seeds, n_source_models, finetune or {}
         )
-        if job.key not in store
-    ]
-    if jobs:
-        store.note(versions() | dict(provenance or {}))
-    train_all(task, jobs, segmenters, store, n_jobs=n_jobs, n_threads=n_threads, verbose=verbose)
-    return _comparison(store.lines.values(), store.design)
+        jobs = [job for job in planned if job.key not in log]
+        if jobs:
+            log.note(versions() | dict(provenance or {}))
+        train_all(task, jobs, segmenters, log, n_jobs=n_jobs, n_threads=n_threads, verbose=verbose)
+        return comparison_of(log.lines.values(), log.design or {})
 
 
 def load_comparison(path: str | os.PathLike) -> Comparison:
@@ -228,6 +235,18 @@ def load_comparison(path: str | os.PathLike) -> Comparison:
     Returns
     -------
     Comparison
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It is no file of `compare_selectors`, or the line that says what was compared is lost.
+
+    Warns
+    -----
+    SkxssrWarning
+        Lines cannot be read: which, and that all others count.
 
     Examples
     --------
@@ -246,12 +265,12 @@ def load_comparison(path: str | os.PathLike) -> Comparison:
     >>> read.design == written.design
     True
     """
-    lines, _ = read_lines(Path(path))
-    design = lines[0]["design"]
-    return _comparison(lines[1:], design)
+    found = read_run_file(path)
+    return comparison_of(found.lines.values(), found.design or {})
 
 
-def _comparison(lines: Iterable[dict[str, Any]], design: dict[str, Any]) -> Comparison:
+def comparison_of(lines: Iterable[dict[str, Any]], design: dict[str, Any]) -> Comparison:
+    """What the lines of a `RunLog` say."""
     lines = list(lines)
     sessions = [line for line in lines if line["key"].startswith("session/")]
     return Comparison(_join(lines, design["task"]), design, sessions)
@@ -276,19 +295,18 @@ def _join(lines: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:
     return runs
 
 
-def _file_pool(store: Store, number: int, units: list[str], rows: str) -> None:
+def file_pool(log: RunLog, number: int, units: list[str], pool: Pool) -> None:
     """Note a pool, so that another one is never taken for it; more of them may be added later."""
     key = f"units/{number}"
-    store.keep(key, {"pool": number, "units": units, "rows": rows})
-    if store[key]["units"] != units or store[key].get("rows", rows) != rows:
+    now = {"units": units, "rows": digest(pool.rows.tolist()), "test": digest(pool.test.tolist())}
+    log.keep(key, {"pool": number, **now})
+    then = log[key]
+    # earlier versions did not say which rows
+    if any(then.get(name, value) != value for name, value in now.items()):
         raise ValueError(
-            f"out holds another comparison: its pool {number} has other rows. Make the pools with "
-            "the same random_state, or give another file."
+            f"{log.path} holds another comparison: its pool {number} has other rows. Make the "
+            "pools with the same random_state, or give another file."
         )
-
-
-def _deciding(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in parameters.items() if name not in RUN_ONLY}
 
 
 def _check_names(parameter: str, given: Sequence[str], known: Sequence[str]) -> None:

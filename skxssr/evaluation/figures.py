@@ -1,4 +1,4 @@
-"""Pictures of a comparison. Imports `summary`; matplotlib inside the functions."""
+"""Pictures of a comparison."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from skxssr._optional import import_optional
-from skxssr.evaluation.cells import PLACE
+from skxssr._utils.optional import import_optional
+from skxssr.evaluation._analysis.conditions import PLACE
 from skxssr.evaluation.summary import summarize
 
 # Okabe and Ito's palette, which most colour-blind readers can tell apart, without its yellow (too

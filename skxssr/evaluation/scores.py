@@ -1,4 +1,4 @@
-"""Scores of patients or images, with what a mean of Dice leaves out. Imports `metrics`, `pipeline`.
+"""Scores of patients or images, with what a mean of Dice leaves out.
 
 A mean hides empty masks, missed targets, false alarms on healthy images and the groups of patients
 on whom a model fails. Here each is a number of its own.

@@ -1,20 +1,39 @@
-"""Means, paired differences and chances of every selector. Imports `_optional`, `arms`, `cells`.
+"""Means, paired differences and chances of every selector.
 
 Everything here works on lists of plain mappings, so that a file of runs is all it needs.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skxssr._optional import import_optional
-from skxssr.evaluation.arms import Resampled, chances_of, comparison_rows, pool_rows, selector_rows
-from skxssr.evaluation.cells import PLACE, cells_of, check_runs, plain, references_of
-from skxssr.evaluation.chance import label_equivalent, label_equivalent_interval
-from skxssr.evaluation.statistics import average_over_pools, holm, resampling_weights
+from skxssr._utils.optional import import_optional
+from skxssr.evaluation._analysis.bootstrap import (
+    average_over_pools,
+    holm,
+    resampling_weights,
+    widen,
+)
+from skxssr.evaluation._analysis.conditions import (
+    PLACE,
+    cells_of,
+    check_runs,
+    covariate_reader,
+    plain,
+    references_of,
+)
+from skxssr.evaluation._analysis.covariate import ADJUSTED
+from skxssr.evaluation._analysis.effect_size import label_equivalent, label_equivalent_interval
+from skxssr.evaluation._runs.arms import (
+    Resampled,
+    chances_of,
+    comparison_rows,
+    pool_rows,
+    selector_rows,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -40,11 +59,16 @@ class Summary:
         "random_labels" (that give the same mean), "random_labels_note", "random_labels_low",
         "random_labels_high" (0 below the curve of random draws, None beyond it and where there are
         fewer than two budgets or pools), "labels_saved_percent", "minutes_saved"; "average_rank" (1
-        is best) over "n_pools_ranked" pools, those in which every selector has run.
+        is best) over "n_pools_ranked" pools, those in which every selector has run. With a
+        covariate also "covariate" (mean over pools), "covariate_slope" (points of Dice for one more
+        of it, the same for a cell) and "dice_adjusted" (at the mean covariate of the random draws,
+        or of all selectors where there are none).
     comparisons : list of dict
         One a cell, selector and selector it is paired with: "against", "difference", "low",
         "high", "primary", "margin", "p" (of a difference equal to the margin), "p_holm",
-        "n_pools", "n_pools_missing" (pools where one of the two has run and the other not).
+        "n_pools", "n_pools_missing" (pools where one of the two has run and the other not). With a
+        covariate also "difference_adjusted", "low_adjusted", "high_adjusted" and "p_adjusted",
+        which is not corrected.
     pools : list of dict
         One a cell, selector and pool: "pool", "n_runs", "dice", "beats_random", "above_bad_draw".
     confidence : float
@@ -96,6 +120,7 @@ def summarize(
     n_bootstrap: int = 2000,
     random_state: int = 0,
     minutes_per_label: float | Mapping[str, float] | None = None,
+    covariate: Callable[[Mapping[str, Any]], float] | str | None = None,
 ) -> Summary:
     """Compare selectors within pools, with intervals that count every source of chance.
 
@@ -125,6 +150,11 @@ def summarize(
         Seed; every cell has its own stream, so that a new task changes no other interval.
     minutes_per_label : float or mapping of str to float, optional
         Time to annotate one image, or that by task.
+    covariate : callable or str, optional
+        A number of each run that its picks decide and that is known without any selector, such as
+        how many masks of another convention are among them: a function of a run, or the key that
+        holds it. Differences at equal covariates are then given beside the raw ones. References
+        have none.
 
     Returns
     -------
@@ -134,7 +164,8 @@ def summarize(
     Raises
     ------
     ValueError
-        A run cannot be used, `primary` has an unknown key, or a number is out of its range.
+        A run cannot be used or has no finite covariate, `primary` has an unknown key, or a number
+        is out of its range.
 
     Notes
     -----
@@ -154,7 +185,28 @@ def summarize(
 
     "random_labels" reads the mean of random draws, made monotone in the logarithm of the budget, at
     the random mean of this budget plus the paired difference. Its interval resamples pools alone,
-    the same for all budgets, and uses at most 500 replicates.
+    the same for all budgets, is stretched as that of a chance is, and uses at most 500 replicates.
+
+    A covariate is adjusted for by analysis of covariance [1]_, [2]_: in each cell Dice is regressed
+    on it with a constant for every selector and for every pool, over all runs of the cell, and the
+    adjusted difference is the raw one less the slope times the difference of the mean covariates.
+    The selectors must be in that model. Where one picks sets with much of the covariate and is
+    better or worse for another reason, a slope without them would take that reason for an effect
+    of the covariate, and the adjustment would remove what is to be measured. (A covariate from
+    before an experiment [2]_ is alike in all arms, and needs none of this; here the selector
+    changes it.) So the slope is learned from how sets of the same selector differ, and random
+    draws, of which a pool has several, tell most. Each replicate of the bootstrap has its own
+    slope. An adjusted difference answers another question than the raw one: what would be left if
+    both had picked sets with the same covariate. It does not replace it. Where the covariate does
+    not vary beyond selector and pool there is no slope, and what is adjusted is None.
+
+    References
+    ----------
+    .. [1] W. G. Cochran (1957). Analysis of covariance: its nature and uses. Biometrics 13(3),
+       261-281. :doi:`10.2307/2527916`
+    .. [2] A. Deng, Y. Xu, R. Kohavi, T. Walker (2013). Improving the sensitivity of online
+       controlled experiments by utilizing pre-experiment data (CUPED). WSDM 2013, 123-132.
+       :doi:`10.1145/2433396.2433413`
 
     Examples
     --------
@@ -169,6 +221,20 @@ def summarize(
     >>> summary = summarize(runs)
     >>> summary.comparisons[0]["difference"], summary.rows[0]["beats_random"]
     (2.0, 1.0)
+
+    Every pick with a mask of another convention, row 7 or 8, costs a point. "XSSR" picks both and
+    is half a point worse than random draws; with as many of them it would be half a point better:
+
+    >>> picks = {"random": [[1, 2], [1, 7], [2, 8], [7, 8]], "XSSR": [[7, 8]]}
+    >>> runs = [
+    ...     dict(place, selector=name, pool=p, draw=i, seed=0, rows=rows, units=["a"],
+    ...          dice=[0.9 + 0.005 * (name == "XSSR") - 0.01 * sum(r in (7, 8) for r in rows)])
+    ...     for p in range(4) for name in picks for i, rows in enumerate(picks[name])
+    ... ]
+    >>> odd = lambda run: sum(row in (7, 8) for row in run["rows"])
+    >>> (row,) = summarize(runs, covariate=odd).comparisons
+    >>> row["difference"], round(row["difference_adjusted"], 6)
+    (-0.5, 0.5)
     """
     check_runs(runs)
     if not 0 < confidence < 1:
@@ -179,18 +245,20 @@ def summarize(
     for i, wanted in enumerate(primary):
         if set(wanted) - known:
             raise ValueError(f"primary[{i}] has keys {sorted(wanted)}; known are {sorted(known)}.")
+    read = None if covariate is None else covariate_reader(runs, covariate)
     rows: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []
     pools: list[dict[str, Any]] = []
-    for cell in cells_of(runs):
+    for cell in cells_of(runs, read):
         resampled = Resampled(cell, confidence, n_bootstrap, random_state)
         chances = chances_of(cell, random)
-        rows += selector_rows(resampled, chances)
+        rows += selector_rows(resampled, chances, random)
         comparisons += comparison_rows(resampled, against, primary)
         pools += pool_rows(cell, chances)
     for cell in references_of(runs):
         resampled = Resampled(cell, confidence, n_bootstrap, random_state)
-        rows.append({**resampled.describe(0), "reference": True})
+        adjusted = {} if covariate is None else dict.fromkeys(ADJUSTED)
+        rows.append({**resampled.describe(0), "reference": True, **adjusted})
     by_pool: dict[tuple[Any, ...], dict[Any, float]] = {}
     for row in pools:
         by_pool.setdefault(_cell_and_selector(row), {})[row["pool"]] = row["dice"]
@@ -261,18 +329,29 @@ def _label_intervals(
             known = by_pool[_cell_and_selector(row)]
             return np.array([known.get(name, np.nan) for name in names])
 
-        means = {
-            row["budget"]: average_over_pools(in_order(row)[:, None], weights) for row in curve
-        }
         randoms = {row["budget"]: in_order(row) for row in curve}
+        means = {
+            budget: average_over_pools(values[:, None], weights)
+            for budget, values in randoms.items()
+        }
         for row in here:
             if row["selector"] == random or row["budget"] not in means:
                 continue
-            gain = average_over_pools((in_order(row) - randoms[row["budget"]])[:, None], weights)
+            pairs = in_order(row) - randoms[row["budget"]]
+            n_pools = int(np.isfinite(pairs).sum())
+            if n_pools < 2:
+                continue
+            gain = widen(
+                average_over_pools(pairs[:, None], weights), np.nanmean(pairs), n_pools, confidence
+            )
+            wide = {
+                budget: widen(drawn, np.nanmean(randoms[budget]), n_pools, confidence)
+                for budget, drawn in means.items()
+            }
             low, high = label_equivalent_interval(
-                np.array(list(means)),
-                np.column_stack(list(means.values())),
-                means[row["budget"]] + gain,
+                np.array(list(wide)),
+                np.column_stack(list(wide.values())),
+                wide[row["budget"]] + gain,
                 confidence,
                 np.array([r["n_runs"] for r in curve], dtype=np.float64),
             )

@@ -1,4 +1,4 @@
-"""Drawing a test set by chance, whole groups at a time. Imports `_request`, numpy, scikit-learn."""
+"""Drawing a test set by chance, whole groups at a time."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skxssr._request import check_groups
+from skxssr.base.request import check_groups
 
 
 def reserve_test_set(

@@ -1,71 +1,24 @@
-"""A test set as files: drawn from a folder, written down, read back, kept apart. Imports `io`."""
+"""A test set as files: drawn from a folder, written down, read back, kept apart."""
 
 import hashlib
 import json
 import operator
 import os
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skxssr._files import make_writable, read_json, write_text
-from skxssr._provenance import sha256_of_files
+from skxssr._utils.files import make_writable, read_json, write_text
+from skxssr._utils.names import few, one_line
+from skxssr._utils.provenance import sha256_of_files
 from skxssr._version import __version__
 from skxssr.holdout.draw import reserve_test_set
-from skxssr.io import list_images
+from skxssr.holdout.groups import groups_of
+from skxssr.io import take_inventory
 
 _FORMAT = "skxssr split"
 _TEST, _POOL, _HOW = "test.txt", "pool.txt", "split.json"
-
-
-def group_by_pattern(paths: Sequence[Path], pattern: str) -> list[str]:
-    """Group of each file: the first bracketed part of `pattern` found in its name.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Image files.
-    pattern : str
-        Regular expression with one group, such as ``TCGA_.._([0-9]+)`` for the patient.
-
-    Returns
-    -------
-    list of str
-        One group a file.
-
-    Raises
-    ------
-    ValueError
-        `pattern` is no regular expression with exactly one group, or does not match every name.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from skxssr.holdout import group_by_pattern
-    >>> group_by_pattern([Path("p1_003.png"), Path("p2_001.png")], r"^(p[0-9]+)_")
-    ['p1', 'p2']
-    """
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(
-            f"group pattern {pattern!r} is not a regular expression: {error}"
-        ) from None
-    if compiled.groups != 1:
-        raise ValueError(
-            f"group pattern {pattern!r} has {compiled.groups} bracketed parts: mark exactly one, "
-            "the patient, as in '^(p[0-9]+)_'"
-        )
-    matches = [compiled.search(path.name) for path in paths]
-    unmatched = [path.name for path, match in zip(paths, matches, strict=True) if not match]
-    if unmatched:
-        raise ValueError(
-            f"group pattern {pattern!r} matches no part of {len(unmatched)} file names, the first "
-            f"{unmatched[0]}"
-        )
-    return [match[1] for match in matches if match]
 
 
 @dataclass(frozen=True)
@@ -80,14 +33,18 @@ class ReservedSet:
         SHA-256 of the bytes of each reserved image, by path relative to the target folder.
     n_images : int
         How many images it was drawn from.
-    group_pattern : str or None
+    group_pattern, group_from : str or None
         How patients were told; None if each image was one.
+    groups : dict of str to str
+        Patient of each image of the folder, if `group_from` told them.
     """
 
     folder: Path
     images: dict[str, str]
     n_images: int
     group_pattern: str | None
+    group_from: str | None = None
+    groups: dict[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -97,18 +54,83 @@ class ReservedSet:
     @property
     def n_patients(self) -> int | None:
         """How many patients are reserved; None if nobody said which image is whose."""
-        if self.group_pattern is None:
-            return None
-        return len(set(group_by_pattern(_paths(self.images), self.group_pattern)))
+        found = self.groups_of(list(self.images))
+        return None if found is None else len(set(found))
 
-    def check_pool(self, files: Sequence[str], group_pattern: str | None = None) -> None:
+    def groups_of(self, names: Sequence[str]) -> list[str] | None:
+        """Tell patients as when the test set was drawn.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Paths relative to the target folder.
+
+        Returns
+        -------
+        list of str, or None
+            Patient of each of `names`; None if nobody said when it was drawn.
+
+        Raises
+        ------
+        ValueError
+            A name does not match, or has no row in the table.
+        """
+        if self.group_from == "table":
+            return groups_of(names, table=self.groups)
+        # with all images that it was drawn from, since names are compared with each other
+        both = [*names, *self.groups]
+        found = groups_of(both, self.group_pattern, self.group_from)
+        return None if found is None else found[: len(names)]
+
+    def find(self, hashes: Mapping[str, str]) -> list[str]:
+        """Find out which images of a folder are reserved.
+
+        By content, under any name. If none is, and files have the names of reserved images, these
+        are images of another site, whose names say nothing; otherwise names count too, so that an
+        image that was saved again is still known.
+
+        Parameters
+        ----------
+        hashes : mapping of str to str
+            SHA-256 of each file by its path relative to the folder.
+
+        Returns
+        -------
+        list of str
+            Those of the paths that are.
+        """
+        contents = set(self.images.values())
+        same = {name for name, digest in hashes.items() if digest in contents}
+        return [name for name in hashes if name in same or (same and name in self.images)]
+
+    def is_of_another_site(self, hashes: Mapping[str, str]) -> bool:
+        """Whether files have names of reserved images, and none has the content of any.
+
+        Parameters
+        ----------
+        hashes : mapping of str to str
+            As for `find`.
+
+        Returns
+        -------
+        bool
+        """
+        return not self.images.keys().isdisjoint(hashes) and not self.find(hashes)
+
+    def check_pool(
+        self,
+        files: Sequence[str] | Mapping[str, str],
+        group_pattern: str | None = None,
+        group_from: str | os.PathLike | None = None,
+    ) -> None:
         """Refuse images that are reserved, or of a patient who is.
 
         Parameters
         ----------
-        files : sequence of str
-            What is to be selected from: paths relative to the target folder.
-        group_pattern : str, optional
+        files : sequence of str, or mapping of str to str
+            What is to be selected from: paths relative to the target folder, perhaps with the
+            SHA-256 of each, which tells more than a name.
+        group_pattern, group_from : str, optional
             A way to tell patients, in addition to the one that the test set was drawn by.
 
         Raises
@@ -117,33 +139,42 @@ class ReservedSet:
             An image of `files` is in the test set, or belongs to a patient of it; the message
             names some, and what to do.
         """
-        reserved = [name for name in files if name in self.images]
+        if isinstance(files, Mapping):
+            reserved = self.find(files)
+        else:
+            reserved = [name for name in files if name in self.images]
         if reserved:
             raise ValueError(
                 f"{len(reserved)} of {len(files)} images are in the test set reserved in "
-                f"{self.folder} ({_few(reserved)}), and what is tested on must not be selected: "
+                f"{self.folder} ({few(reserved)}), and what is tested on must not be selected: "
                 f"leave them out with --exclude-test {self.folder} (in Python test_set), or select "
                 f"from the files of {self.folder / _POOL} only"
             )
-        for pattern in dict.fromkeys([self.group_pattern, group_pattern]):
-            if pattern is None:
+        both = [*files, *self.images]
+        for own in (True, False):
+            whose = self.groups_of(both) if own else groups_of(both, group_pattern, group_from)
+            if whose is None:
                 continue
-            tested = set(group_by_pattern(_paths(self.images), pattern))
-            whose = group_by_pattern(_paths(files), pattern)
-            shared = [name for name, patient in zip(files, whose, strict=True) if patient in tested]
+            tested = set(whose[len(files) :])
+            shared = [name for name, who in zip(files, whose, strict=False) if who in tested]
             if not shared:
                 continue
-            patients = list(dict.fromkeys(patient for patient in whose if patient in tested))
-            if pattern == self.group_pattern:
+            patients = list(dict.fromkeys(who for who in whose[: len(files)] if who in tested))
+            if own:
                 remedy = "these came later: move them out of the target folder"
             else:
+                rule = (
+                    f"--group-from {group_from}"
+                    if group_pattern is None
+                    else f"--group-pattern {group_pattern!r}"
+                )
                 remedy = (
                     "it was drawn without regard to them: if nothing is annotated yet, draw it "
-                    f"anew into another folder, with skxssr split --group-pattern {pattern!r}"
+                    f"anew into another folder, with skxssr split {rule}"
                 )
             raise ValueError(
-                f"{len(shared)} images ({_few(shared)}) are of patients with images in the test "
-                f"set reserved in {self.folder} ({_few(patients)}), and a patient must not be on "
+                f"{len(shared)} images ({few(shared)}) are of patients with images in the test "
+                f"set reserved in {self.folder} ({few(patients)}), and a patient must not be on "
                 f"both sides; {remedy}"
             )
 
@@ -154,14 +185,19 @@ def split_folder(
     out: str | os.PathLike,
     *,
     group_pattern: str | None = None,
+    group_from: str | os.PathLike | None = None,
+    images: str | None = None,
+    exclude: str | None = None,
     random_state: int = 0,
+    on_message: Callable[[str], object] = lambda text: None,
 ) -> ReservedSet:
-    """Draw a test set from a folder of images and write it down; no image is opened or moved.
+    """Draw a test set from a folder of images and write it down; no image is moved.
 
     Parameters
     ----------
     target : path
-        Folder of images, searched with its subfolders.
+        Folder of images, searched with its subfolders. Masks among them are left out, see
+        `skxssr.io.take_inventory`; whatever else it holds may be drawn, broken files too.
     size : int or float
         At least so many images, or that share of them; see `reserve_test_set`.
     out : path
@@ -172,8 +208,15 @@ def split_folder(
     group_pattern : str, optional
         What in a file name says the patient, see `group_by_pattern`. By default every image is a
         patient of its own.
+    group_from : "folder", "name" or path, optional
+        Instead of a pattern: the first folder in which paths differ, the name without its last
+        number, or a CSV table with the columns ``file`` and ``group``.
+    images, exclude : str, optional
+        Which files are images, see `skxssr.io.take_inventory`.
     random_state : int, default=0
         Seed of the draw.
+    on_message : callable, optional
+        Called with what the folder holds.
 
     Returns
     -------
@@ -193,7 +236,7 @@ def split_folder(
     See Also
     --------
     reserve_test_set : How it is drawn.
-    skxssr.folders.select_from_folders : Keeps away from it.
+    skxssr.workflows.select.select_from_folders : Keeps away from it.
 
     Examples
     --------
@@ -209,14 +252,20 @@ def split_folder(
     """
     target, out = Path(target), Path(out)
     seed = operator.index(random_state)
-    files = list_images(target)
+    inventory = take_inventory(target, images=images, exclude=exclude, out=[out])
+    on_message(inventory.text("Target"))
+    files = inventory.images
     names = [path.relative_to(target).as_posix() for path in files]
-    groups = None if group_pattern is None else group_by_pattern(files, group_pattern)
+    groups = groups_of(names, group_pattern, group_from)
     rows = reserve_test_set(names, size, groups=groups, random_state=seed).tolist()
     hashes = sha256_of_files([files[row] for row in rows])
-    images = {names[row]: hashes[files[row]] for row in rows}
-    pool = [name for name in names if name not in images]
-    reserved = ReservedSet(out, images, len(names), group_pattern)
+    test = {names[row]: hashes[files[row]] for row in rows}
+    pool = [name for name in names if name not in test]
+    rule = "table" if group_from not in (None, "folder", "name") else group_from
+    table = dict(zip(names, groups or [], strict=True)) if rule else {}
+    reserved = ReservedSet(
+        out, test, len(names), group_pattern, None if rule is None else str(rule), table
+    )
     n_groups = None if groups is None else len(set(groups))
     how = {
         "format": _FORMAT,
@@ -224,16 +273,17 @@ def split_folder(
         "seed": seed,
         "size": int(size) if size >= 1 else float(size),
         "group_pattern": group_pattern,
-        "n_images": {"all": len(names), "test": len(images)},
+        **({} if rule is None else {"group_from": rule, "groups": table}),
+        "n_images": {"all": len(names), "test": len(test)},
         "n_patients": {"all": n_groups, "test": reserved.n_patients},
         "sha256": {
             "all": _sha256(_lines(names)),
             _TEST: reserved.sha256,
             _POOL: _sha256(_lines(pool)),
         },
-        "test": images,
+        "test": test,
     }
-    texts = {_TEST: _lines(images), _POOL: _lines(pool)}
+    texts = {_TEST: _lines(test), _POOL: _lines(pool)}
     _refuse_another(out, how, texts)
     make_writable(out)
     for name, text in texts.items():
@@ -294,7 +344,12 @@ def read_test_set(folder: str | os.PathLike) -> ReservedSet:
         )
     try:
         reserved = ReservedSet(
-            folder, dict(how["test"]), int(how["n_images"]["all"]), how["group_pattern"]
+            folder,
+            dict(how["test"]),
+            int(how["n_images"]["all"]),
+            how["group_pattern"],
+            how.get("group_from"),
+            dict(how.get("groups", {})),
         )
         text = (folder / _TEST).read_text(encoding="utf-8")
         whole = reserved.sha256 == how["sha256"][_TEST] == _sha256(text)
@@ -323,16 +378,8 @@ def reserved_nearby(target: Path, out: Path) -> list[ReservedSet]:
 
 
 def _lines(names: Iterable[str]) -> str:
-    return "".join(f"{name}\n" for name in names)
+    return "".join(f"{one_line(name)}\n" for name in names)
 
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _paths(names: Iterable[str]) -> list[Path]:
-    return [Path(name) for name in names]
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -1,4 +1,4 @@
-"""What an adapter's parameters `selector` and `source` come to. Imports `base` and `selection`."""
+"""What an adapter's parameters `selector` and `source` come to."""
 
 from typing import Any
 

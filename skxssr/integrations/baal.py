@@ -1,10 +1,10 @@
-"""A selector as a heuristic of baal. Imports `_optional`, `base` and baal, which needs PyTorch."""
+"""A selector as a heuristic of baal."""
 
 from typing import Any
 
 import numpy as np
 
-from skxssr._optional import import_optional
+from skxssr._utils.optional import import_optional
 from skxssr.base import BaseSelector
 from skxssr.integrations._selector import fitted_selector
 

@@ -1,4 +1,4 @@
-"""A selector as query strategy of modAL. Imports `_request`, `base` and `selection`; modAL never.
+"""A selector as query strategy of modAL.
 
 modAL calls any callable with the learner and the pool, so there is nothing to inherit from.
 """
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skxssr._request import check_budget, check_rows, check_weight
 from skxssr.base import BaseSelector
+from skxssr.base.request import check_budget, check_rows, check_weight
 from skxssr.integrations._selector import fitted_selector
 
 __all__ = ["SelectorStrategy"]

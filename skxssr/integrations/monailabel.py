@@ -1,4 +1,4 @@
-"""A selector as a strategy of a MONAI Label app. Imports `_optional`, `base` and MONAI Label."""
+"""A selector as a strategy of a MONAI Label app."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skxssr._optional import import_optional
+from skxssr._utils.optional import import_optional
 from skxssr.base import BaseSelector
 from skxssr.integrations._selector import fitted_selector
 

@@ -1,4 +1,4 @@
-"""Selectors as a query strategy of scikit-activeml. Imports `base`, `selection` and the library.
+"""Selectors as a query strategy of scikit-activeml.
 
 The strategy is a subclass of the library's, so that importing this file needs scikit-activeml.
 """
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skxssr._optional import import_optional
+from skxssr._utils.optional import import_optional
 from skxssr.base import BaseSelector, Selection
 from skxssr.selection import XSSRSelector
 

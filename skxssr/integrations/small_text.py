@@ -1,10 +1,10 @@
-"""Selectors inside small-text. Imports `_optional`, `base`, `selection` and small-text."""
+"""Selectors inside small-text."""
 
 from typing import Any
 
 import numpy as np
 
-from skxssr._optional import import_optional
+from skxssr._utils.optional import import_optional
 from skxssr.base import BaseSelector
 from skxssr.integrations._selector import fitted_selector
 

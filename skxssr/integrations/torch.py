@@ -1,14 +1,11 @@
-"""Picks as a data set of PyTorch, which is imported when called.
-
-Imports `_optional`, `_record` and `_request`.
-"""
+"""Picks as a data set of PyTorch, which is imported when called."""
 
 from collections.abc import Sized
 from typing import TYPE_CHECKING, Any
 
-from skxssr._optional import import_optional
-from skxssr._record import Selection
-from skxssr._request import check_rows
+from skxssr._utils.optional import import_optional
+from skxssr.base.request import check_rows
+from skxssr.base.selection import Selection
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset, Subset

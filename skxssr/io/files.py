@@ -1,29 +1,46 @@
-"""Find, pair and check image files in folders. Imports `decode`, `_progress` and no numpy."""
+"""Find, pair and check image files in folders."""
 
 import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from skxssr._progress import progress
-from skxssr.exceptions import ImageReadError
-from skxssr.io.decode import read_image
+from skxssr._utils.names import few
+from skxssr._utils.slice_names import split_name
+from skxssr.io.dicom import DICOM_SUFFIXES
+from skxssr.io.facts import examine
+from skxssr.io.mask_names import masks_by_name
+from skxssr.io.medical import list_slices
+from skxssr.io.pairs import pair_files
+from skxssr.io.volumes import VOLUME_SUFFIXES
+from skxssr.io.walk import UNKNOWN, walk
 
 __all__ = ["IMAGE_SUFFIXES", "find_unreadable", "list_images", "pair_images_and_masks"]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_PILLOW = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
+IMAGE_SUFFIXES = (*_PILLOW, *DICOM_SUFFIXES, *VOLUME_SUFFIXES)
 
 
-def list_images(folder: str | os.PathLike) -> list[Path]:
+def list_images(
+    folder: str | os.PathLike, *, axis: str = "axial", keep_empty: bool = False
+) -> list[Path]:
     """All image files in a folder and its subfolders, sorted by relative path.
 
-    Files are recognised by suffix (`IMAGE_SUFFIXES`, in any case) and not opened. Hidden files and
-    folders (names that begin with a dot) are skipped. The order is the same on every system.
+    Files are recognised by suffix (`IMAGE_SUFFIXES`, in any case), those without one by their first
+    bytes. Hidden files and folders (names that begin with a dot), thumbnails of the system and
+    pictures that this package wrote are skipped. Links to folders are followed, each folder is read
+    once. The order is the same on every system. A file of several pictures gives one path for each,
+    see `list_slices`.
 
     Parameters
     ----------
     folder : str or path-like
         Where to look.
+    axis : {"axial", "coronal", "sagittal"}, default="axial"
+        Along which volumes are cut.
+    keep_empty : bool, default=False
+        Whether slices of volumes that show nothing stay.
 
     Returns
     -------
@@ -41,6 +58,7 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
 
     See Also
     --------
+    take_inventory : The same without masks, and with what was left out.
     pair_images_and_masks : Two folders, paired by file name.
     find_unreadable : Which of the files do not decode.
 
@@ -54,6 +72,18 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
     ...     [path.name for path in list_images(folder)]
     ['a.jpg', 'b.PNG']
     """
+    root = check_folder(folder)
+    found = walk(root, IMAGE_SUFFIXES)
+    if not found.images:
+        raise nothing_found(root, found.left_out)
+    return pictures_of(found.images, root, axis=axis, keep_empty=keep_empty)
+
+
+_SUFFIX_TEXT = ", ".join(IMAGE_SUFFIXES)
+
+
+def check_folder(folder: str | os.PathLike) -> Path:
+    """The folder as a path, if it is one."""
     root = Path(folder)
     if not root.exists():
         raise FileNotFoundError(f"no folder {root}: give a folder that holds {_SUFFIX_TEXT} files")
@@ -61,44 +91,87 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
         raise NotADirectoryError(
             f"{root} is a file: give a folder that holds {_SUFFIX_TEXT} files, or a list of paths"
         )
-    found = []
-    for parent, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(parent, name)
-            for name in names
-            if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
-        ]
-    if not found:
-        raise ValueError(f"no image in {root} or its subfolders: looked for {_SUFFIX_TEXT} files")
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+    return root
 
 
-_SUFFIX_TEXT = ", ".join(IMAGE_SUFFIXES)
+def pictures_of(files: list[Path], root: Path, *, axis: str, keep_empty: bool) -> list[Path]:
+    """The pictures of the files that were found, slice by slice."""
+    pictures = list_slices(files, axis=axis, keep_empty=keep_empty)
+    if not pictures:
+        raise ValueError(
+            f"none of the {len(files)} files in {root} holds a picture: they are DICOM files "
+            "without pixels, or volumes of empty slices"
+        )
+    return pictures
+
+
+def kind_of(name: str) -> str:
+    """The suffix of a file in lower case, with that before ``.gz``; "(no suffix)" if none."""
+    path = Path(split_name(name).file.name.lower())
+    if path.suffix == ".gz":
+        return "".join(path.suffixes[-2:])
+    return path.suffix or "(no suffix)"
+
+
+def kinds_of(paths: Iterable[Path]) -> str:
+    """How many files of each kind, the most frequent first: ``12 .png, 1 .tif``."""
+    kinds = Counter(kind_of(path.name) for path in paths)
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+
+
+def nothing_found(root: Path, left_out: Mapping[Path, str]) -> ValueError:
+    """An error that says what was looked for, what is there instead, and what to do."""
+    text = f"no image in {root} or its subfolders: looked for {_SUFFIX_TEXT} files"
+    unknown = [path for path, reason in left_out.items() if reason == UNKNOWN]
+    if unknown:
+        text += f", found {kinds_of(unknown)}: convert them to PNG or TIFF, one picture a file"
+    for reason in dict.fromkeys(left_out.values()):
+        if reason != UNKNOWN:
+            paths = [path for path, why in left_out.items() if why == reason]
+            names = few([path.relative_to(root).as_posix() for path in paths], 2)
+            text += f"; {len(paths)} {reason} ({names})"
+    return ValueError(text)
 
 
 def pair_images_and_masks(
-    images_dir: str | os.PathLike, masks_dir: str | os.PathLike
-) -> list[tuple[Path, Path]]:
+    images_dir: str | os.PathLike,
+    masks_dir: str | os.PathLike,
+    *,
+    mask_suffix: str | None = None,
+    join: bool = False,
+    axis: str = "axial",
+) -> list[tuple[Path, Any]]:
     """Pair the images of one folder with the masks of another, by file name.
 
     Names are compared without suffix (`a/film1.jpg` and `a/film1.png` pair) and relative to the two
-    folders, so subfolders must have the same names. A mask's name may carry `_mask` at its end.
+    folders; where these paths do not pair, by the names alone, if no name occurs twice. A mask's
+    name may carry `_mask` or another word for it at its end (`_segmentation`, `_seg`, `_label`,
+    `_gt`). Letters with accents pair however the system writes them.
 
     Parameters
     ----------
     images_dir, masks_dir : str or path-like
-        The two folders.
+        The two folders. If they are one, masks are the files of it that are named as masks.
+    mask_suffix : str, optional
+        What the names of masks have at their end, such as ``_lesion``. Other files of `masks_dir`
+        are then no masks.
+    join : bool, default=False
+        Whether several masks of one image, such as ``film_mask.png`` and ``film_mask_1.png``, are
+        one mask in parts; `Masks` takes their union.
+    axis : {"axial", "coronal", "sagittal"}, default="axial"
+        Along which volumes are cut.
 
     Returns
     -------
     list of (Path, Path)
-        Image and mask, in the order of `list_images(images_dir)`.
+        Image and mask, in the order of `list_images(images_dir)`. With `join` a mask may be a tuple
+        of paths. Slices of volumes pair by number.
 
     Raises
     ------
     ValueError
-        An image without a mask, a mask without an image, or two files of one name; a few are named.
+        An image without a mask, a mask without an image, two files of one name, or a folder that
+        would be its own masks; a few are named.
     FileNotFoundError, NotADirectoryError
         As in `list_images`.
 
@@ -120,35 +193,22 @@ def pair_images_and_masks(
     ...     [(image.name, mask.name) for image, mask in pairs]
     [('p1.jpg', 'p1.png'), ('p2.jpg', 'p2_mask.png')]
     """
-    images: dict[str, Path] = {}
-    masks: dict[str, Path] = {}
-    for path in list_images(images_dir):
-        _add(images, _key(path, images_dir), path)
-    for path in list_images(masks_dir):
-        key = _key(path, masks_dir)
-        _add(masks, key if key in images else key.removesuffix("_mask"), path)
-    without_mask = [path for key, path in images.items() if key not in masks]
-    without_image = [path for key, path in masks.items() if key not in images]
-    problems = []
-    if without_mask:
-        problems.append(f"{len(without_mask)} of {len(images)} images lack a mask in {masks_dir}")
-        problems[-1] += f" ({_few(without_mask)})"
-    if without_image:
-        problems.append(f"{len(without_image)} of {len(masks)} masks lack an image in {images_dir}")
-        problems[-1] += f" ({_few(without_image)})"
-    if problems:
-        raise ValueError(
-            "images and masks do not pair: "
-            + "; ".join(problems)
-            + ". Give each pair one file name (the mask's may end in _mask), or move the rest away"
-        )
-    return [(path, masks[key]) for key, path in images.items()]
+    images = list_images(images_dir, axis=axis)
+    masks = list_images(masks_dir, axis=axis, keep_empty=True)
+    if os.path.realpath(images_dir) == os.path.realpath(masks_dir):
+        files = list(dict.fromkeys(split_name(path).file for path in masks))
+        marked = masks_by_name(files, Path(images_dir))
+        images = [path for path in images if split_name(path).file not in marked]
+        masks = [path for path in masks if split_name(path).file in marked]
+    return pair_files(
+        images, Path(images_dir), masks, Path(masks_dir), mask_suffix=mask_suffix, join=join
+    )
 
 
 def find_unreadable(
     paths: Iterable[str | os.PathLike], n_jobs: int | None = None, *, verbose: int = 0
 ) -> dict[Path, str]:
-    """Which files do not decode, and why.
+    """Which files do not decode, or hold values that are no image, and why.
 
     Each file is decoded in full, since a truncated one has a sound header; one image per thread is
     in memory at a time.
@@ -165,8 +225,8 @@ def find_unreadable(
     Returns
     -------
     dict of Path to str
-        The reason for each file that `read_image` refuses, in the order of `paths`; empty if all
-        are sound.
+        The reason for each file that `read_image` refuses, or whose values `Images` does, in the
+        order of `paths`; empty if all are sound.
 
     See Also
     --------
@@ -178,39 +238,4 @@ def find_unreadable(
     >>> find_unreadable(["no/film.png"])
     {...Path('no/film.png'): 'no such file'}
     """
-    files = [Path(path) for path in paths]
-    if n_jobs is None or n_jobs == -1:
-        n_jobs = os.cpu_count() or 1
-    if n_jobs < 1:
-        raise ValueError(f"n_jobs must be a positive number, -1 or None. Got {n_jobs} instead.")
-    with ThreadPoolExecutor(n_jobs) as pool:
-        reasons = progress(
-            pool.map(_reason, files), "checking images", verbose=verbose, total=len(files)
-        )
-        return {path: reason for path, reason in zip(files, reasons, strict=True) if reason}
-
-
-def _reason(path: Path) -> str:
-    try:
-        read_image(path)
-    except ImageReadError as error:
-        return str(error).removeprefix(f"cannot read image {path}: ")
-    return ""
-
-
-def _key(path: Path, root: str | os.PathLike) -> str:
-    return path.relative_to(root).with_suffix("").as_posix()
-
-
-def _add(paths: dict[str, Path], key: str, path: Path) -> None:
-    if key in paths:
-        raise ValueError(
-            f"{paths[key]} and {path} have the same name without suffix: which one to pair cannot "
-            "be told; rename or remove one"
-        )
-    paths[key] = path
-
-
-def _few(paths: list[Path]) -> str:
-    names = ", ".join(path.name for path in paths[:3])
-    return names if len(paths) <= 3 else f"{names}, ..."
+    return examine(paths, n_jobs, verbose=verbose)[1]

@@ -1,4 +1,4 @@
-"""Many images or masks behind one index, read when asked for. Imports numpy and `decode`."""
+"""Many images or masks behind one index, read when asked for."""
 
 import os
 from abc import abstractmethod
@@ -7,9 +7,13 @@ from typing import Any, Self, overload
 
 import numpy as np
 
-from skxssr.io.decode import read_image, read_mask
+from skxssr._utils.labels import IGNORED
+from skxssr.io.decode import Picture, read_image, read_mask, read_picture, read_stored_mask
+from skxssr.io.intensity import ROUNDING, IntensityRule, own_range, scaled
+from skxssr.io.mask_values import MaskRule
+from skxssr.io.medical import is_medical
 
-__all__ = ["Images", "Masks", "check_mask_shapes"]
+__all__ = ["Images", "Masks"]
 
 
 class _Stack(Sequence):
@@ -19,10 +23,13 @@ class _Stack(Sequence):
     _plural = "images"
     _source: Any  # the array as given, or a list of paths and arrays
     _indices: np.ndarray
+    rule: Any  # how stored values are read; None: as they are
 
-    def __init__(self, items: Any) -> None:
+    def __init__(self, items: Any, rule: Any = None) -> None:
+        self.rule = rule
         if isinstance(items, type(self)):
             self._source, self._indices = items._source, items._indices
+            self.rule = items.rule if rule is None else rule
             return
         if isinstance(items, (str, os.PathLike)):
             raise ValueError(
@@ -60,7 +67,10 @@ class _Stack(Sequence):
         return [self._name(index) for index in self._indices]
 
     def files(self, index: int) -> tuple[str, ...]:
-        """The files that an item is read from; none if it is an array."""
+        """The files that an item is read from; none if it is an array.
+
+        A slice of a volume has a name of its own, such as ``volume.nii.gz#axial=12``.
+        """
         item = self._source[int(self._indices[index])]
         parts = item if isinstance(item, tuple) else (item,)
         return tuple(os.fspath(p) for p in parts if isinstance(p, (str, os.PathLike)))
@@ -76,7 +86,7 @@ class _Stack(Sequence):
                 f"shape {rows.shape} and dtype {rows.dtype} instead."
             )
         part = object.__new__(type(self))
-        part._source = self._source
+        part._source, part.rule = self._source, self.rule
         part._indices = self._indices[rows]
         if len(part) == 0:
             raise ValueError(f"indices is all False: a subset needs at least one {self._noun}")
@@ -112,12 +122,17 @@ class Images(_Stack):
     images : ndarray of shape (n, H, W), (n, H, W, 1) or (n, H, W, 3), or sequence, or Images
         A sequence holds paths, or arrays of shape (H, W), (H, W, 1) or (H, W, 3) and maybe
         different sizes. Values are uint8 or uint16 (divided by 255 or 65535), bool, or floats in
-        [0, 1].
+        [0, 1] (those beyond by a thousandth, as resizing leaves them, are cut off). A path may name
+        a slice, such as ``"volume.nii.gz#axial=12"``.
+    rule : IntensityRule, optional
+        Black and white of files, from `find_intensity_rule`.
 
     Attributes
     ----------
     names : list of str
         Paths, or `"image 3"`.
+    rule : IntensityRule or None
+        As given.
 
     Raises
     ------
@@ -148,8 +163,8 @@ class Images(_Stack):
     ['image 3', 'image 1']
     """
 
-    def __init__(self, images: Any) -> None:
-        super().__init__(images)
+    def __init__(self, images: Any, rule: IntensityRule | None = None) -> None:
+        super().__init__(_without_torch(images), rule)
 
     def _check_array(self, array: np.ndarray) -> None:
         one_colour_image = array.shape[-1] in (3, 4) and min(array.shape[:-1]) >= 16
@@ -160,7 +175,10 @@ class Images(_Stack):
             )
         if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[-1] not in (1, 3)):
             channels_first = array.ndim == 4 and array.shape[1] in (1, 3)
-            remedy = ": move the channels last with np.moveaxis(images, 1, -1)"
+            remedy = (
+                ": move the channels last with np.moveaxis(images, 1, -1), a torch tensor with "
+                "images.permute(0, 2, 3, 1)"
+            )
             raise ValueError(
                 "images must be an array of shape (n, H, W), (n, H, W, 1) or (n, H, W, 3). Got "
                 f"shape {array.shape} instead{remedy if channels_first else '.'}"
@@ -170,15 +188,23 @@ class Images(_Stack):
 
     def _read(self, item: Any, name: str) -> np.ndarray:
         if isinstance(item, (str, os.PathLike)):
+            if self.rule is not None or is_medical(item):
+                return self._shown(read_picture(item))
             raw = read_image(item)
         else:
-            raw = np.asarray(item)
+            raw = np.asarray(_without_torch(item))
             _check_dtype(raw, name)
         if raw.ndim == 2:
             raw = raw[:, :, None]
         if raw.ndim != 3 or raw.shape[2] not in (1, 3):
+            first = raw.ndim == 3 and raw.shape[0] in (1, 3)
+            remedy = (
+                ": move the channels last with np.moveaxis(image, 0, -1), a torch tensor with "
+                "image.permute(1, 2, 0)"
+            )
             raise ValueError(
-                f"{name} must have shape (H, W), (H, W, 1) or (H, W, 3). Got {raw.shape} instead."
+                f"{name} must have shape (H, W), (H, W, 1) or (H, W, 3). Got {raw.shape} "
+                f"instead{remedy if first else '.'}"
             )
         _check_not_flat(raw.shape, name)
         if raw.dtype.kind == "u":
@@ -186,13 +212,22 @@ class Images(_Stack):
             return np.divide(raw, white, dtype=np.float32, order="C")
         if raw.dtype.kind == "f":
             low, high = raw.min(), raw.max()
-            if not (low >= 0 and high <= 1):  # also true of NaN
+            if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # also true of NaN
                 raise ValueError(
-                    f"{name} has floats from {low:g} to {high:g}; floats must be finite and in "
+                    f"{name} has floats from {low:.9g} to {high:.9g}; floats must be finite and in "
                     "[0, 1]. Rescale them (divide by the largest value the scanner can give, the "
                     "same for all images), or pass uint8 or uint16"
                 )
+            if low < 0 or high > 1:
+                return np.array(np.clip(raw, 0, 1), dtype=np.float32, order="C")
         return np.array(raw, dtype=np.float32, order="C")
+
+    def _shown(self, picture: Picture) -> np.ndarray:
+        if self.rule is not None:
+            values = self.rule(picture)
+        else:
+            values = scaled(picture.values, *own_range(picture), picture.inverted)
+        return np.ascontiguousarray(values[:, :, None] if values.ndim == 2 else values)
 
 
 class Masks(_Stack):
@@ -204,11 +239,16 @@ class Masks(_Stack):
         A sequence holds paths, arrays of shape (H, W), or tuples of paths: one mask drawn in
         several files (left and right lung), of which the pixelwise maximum is taken. Values are
         integers, bool, or floats that are whole numbers.
+    rule : MaskRule, optional
+        What the values stand for, from `find_mask_rule`. A pixel without a label is then
+        -2147483648, which `SMPSegmenter` and `RidgeSegmenter` do not learn and no metric scores.
 
     Attributes
     ----------
     names : list of str
         Paths, or `"mask 3"`.
+    rule : MaskRule or None
+        As given.
 
     Raises
     ------
@@ -238,8 +278,17 @@ class Masks(_Stack):
     _noun = "mask"
     _plural = "masks"
 
-    def __init__(self, masks: Any) -> None:
-        super().__init__(masks)
+    def __init__(self, masks: Any, rule: MaskRule | None = None) -> None:
+        super().__init__(masks, rule)
+
+    def _stored(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Labels before the rule, and the palette of a file that has one."""
+        row = int(self._indices[index])
+        item, name = self._source[row], self._name(row)
+        if isinstance(item, (str, os.PathLike)):
+            return read_stored_mask(item, colours=True)
+        labels = self._joined(item, None) if isinstance(item, tuple) else self._array(item, name)
+        return labels, None
 
     def _check_array(self, array: np.ndarray) -> None:
         if array.ndim != 3:
@@ -253,16 +302,27 @@ class Masks(_Stack):
 
     def _read(self, item: Any, name: str) -> np.ndarray:
         if isinstance(item, tuple):
-            parts = [read_mask(path) for path in item]
-            for path, part in zip(item, parts, strict=True):
-                if part.shape != parts[0].shape:
-                    raise ValueError(
-                        f"the parts of one mask differ in shape: {item[0]} is {parts[0].shape}, "
-                        f"{path} is {part.shape}"
-                    )
-            return np.maximum.reduce(parts)
+            return self._joined(item, self.rule)
         if isinstance(item, (str, os.PathLike)):
-            return read_mask(item)
+            return _labels(item, self.rule)
+        labels = self._array(item, name)
+        return labels if self.rule is None else self.rule(labels)
+
+    def _joined(self, item: tuple, rule: MaskRule | None) -> np.ndarray:
+        parts = [_labels(path, rule) for path in item]
+        for path, part in zip(item, parts, strict=True):
+            if part.shape != parts[0].shape:
+                raise ValueError(
+                    f"the parts of one mask differ in shape: {item[0]} is {parts[0].shape}, "
+                    f"{path} is {part.shape}"
+                )
+        joined = np.maximum.reduce(parts)
+        if rule is None or not rule.ignore:
+            return joined
+        unlabelled = np.logical_or.reduce([part == IGNORED for part in parts])
+        return np.where(unlabelled & (joined <= rule.classes[0]), IGNORED, joined)
+
+    def _array(self, item: Any, name: str) -> np.ndarray:
         raw = np.asarray(item)
         _check_mask_dtype(raw, name)
         if raw.ndim != 2:
@@ -280,45 +340,20 @@ class Masks(_Stack):
         return np.array(raw, order="C")
 
 
-def check_mask_shapes(images: Any, masks: Any) -> None:
-    """Raise unless there are as many masks as images, and each has its image's height and width.
+def _labels(path: Any, rule: MaskRule | None) -> np.ndarray:
+    if rule is None:
+        return read_mask(path)
+    if rule.colours:
+        return rule(*read_stored_mask(path, colours=True))
+    return rule(read_mask(path))
 
-    Every file is decoded once; one pair is in memory at a time.
 
-    Parameters
-    ----------
-    images : array, sequence or Images
-        As for `Images`, n of them.
-    masks : array, sequence or Masks
-        As for `Masks`, n of them.
-
-    Raises
-    ------
-    ValueError
-        The numbers differ, or a mask has another size than its image; both are named.
-
-    See Also
-    --------
-    pair_images_and_masks : Pair the files of two folders.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skxssr.io import check_mask_shapes
-    >>> check_mask_shapes(np.zeros((2, 8, 9)), np.zeros((2, 8, 9), dtype=int))
-    """
-    images, masks = Images(images), Masks(masks)
-    if len(images) != len(masks):
-        raise ValueError(
-            f"there are {len(images)} images and {len(masks)} masks: give one mask for each image"
-        )
-    for i, (image_name, mask_name) in enumerate(zip(images.names, masks.names, strict=True)):
-        image_shape, mask_shape = images[i].shape[:2], masks[i].shape
-        if image_shape != mask_shape:
-            raise ValueError(
-                f"{mask_name} has shape {mask_shape} but {image_name} has {image_shape}: a mask "
-                "must have the height and width of its image"
-            )
+def _without_torch(items: Any) -> Any:
+    """A tensor as an array; sharing its memory, without its gradient."""
+    if not hasattr(items, "detach"):
+        return items
+    tensor = items.detach().cpu()
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
 def _check_dtype(array: np.ndarray, name: str) -> None:

@@ -1,7 +1,4 @@
-"""Measures as pure functions: coverage and domain gap without labels, overlap and distance with.
-
-Imports `_kernels` and `_preprocess`.
-"""
+"""Measures as pure functions: coverage and domain gap without labels, overlap and distance with."""
 
 from skxssr.metrics.coverage import coverage_loss
 from skxssr.metrics.domain_gap import DomainGap, domain_gap
@@ -11,6 +8,7 @@ from skxssr.metrics.surface import (
     hausdorff95,
     normalized_surface_distance,
 )
+from skxssr.metrics.uncertainty import entropy
 
 __all__ = [
     "DomainGap",
@@ -18,6 +16,7 @@ __all__ = [
     "coverage_loss",
     "dice",
     "domain_gap",
+    "entropy",
     "hausdorff95",
     "iou",
     "normalized_surface_distance",

@@ -1,4 +1,4 @@
-"""How well a selection covers a pool, label-free; a loss. Imports `_kernels` and `_request`."""
+"""How well a selection covers a pool, label-free; a loss."""
 
 import numpy as np
 from sklearn.utils import check_array
@@ -7,8 +7,8 @@ from skxssr._kernels.blocks import kernel_values
 from skxssr._kernels.cover import Cover, cover, lower_columns, lower_nearest, reach_of
 from skxssr._kernels.demand import Demand, make_demand
 from skxssr._kernels.distances import lower_to_point
-from skxssr._request import check_rows, check_weight
-from skxssr._threads import over_blocks
+from skxssr._utils.threads import over_blocks
+from skxssr.base.request import check_rows, check_weight
 
 COVERAGE_LOSSES = ("mean_distance", "radius", "kernel")
 

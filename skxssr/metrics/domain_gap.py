@@ -1,4 +1,4 @@
-"""How far apart two sites lie in embedding space. Imports `_preprocess` and `_request`."""
+"""How far apart two sites lie in embedding space."""
 
 from typing import Any, NamedTuple
 
@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
-from skxssr._preprocess import Transform, evenly_spaced, fit_scale_and_pca
-from skxssr._request import check_groups
+from skxssr.base.preprocess import Transform, evenly_spaced, fit_scale_and_pca
+from skxssr.base.request import check_groups
 
 __all__ = ["DomainGap", "domain_gap"]
 

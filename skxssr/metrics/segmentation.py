@@ -1,9 +1,11 @@
-"""Overlap of predicted and true masks, one score per image. Imports only numpy."""
+"""Overlap of predicted and true masks, one score per image."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from skxssr._utils.labels import IGNORED
 
 __all__ = ["dice", "iou"]
 
@@ -120,7 +122,10 @@ def _count(
 def paired_regions(
     true: Any, pred: Any, classes: Sequence[int] | None
 ) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
-    """For each image the regions of each class in `true` and in `pred`, bool; checks both."""
+    """For each image the regions of each class in `true` and in `pred`, bool; checks both.
+
+    Pixels of which the truth has no label (`skxssr.io.MaskRule`) are in none of them.
+    """
     if len(true) != len(pred):
         raise ValueError(
             f"true has {len(true)} masks and pred has {len(pred)}: give one of each per image"
@@ -134,10 +139,11 @@ def paired_regions(
         a, b = _as_labels(one, "true", i), _as_labels(other, "pred", i)
         if a.shape != b.shape:
             raise ValueError(f"true[{i}] has shape {a.shape} and pred[{i}] {b.shape}: must agree")
+        known = a != IGNORED
         if values is None:
-            yield [(a != 0, b != 0)]
+            yield [((a != 0) & known, (b != 0) & known)]
         else:
-            yield [(a == value, b == value) for value in values]
+            yield [((a == value) & known, (b == value) & known) for value in values]
 
 
 def _as_labels(mask: Any, name: str, i: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Distances between the outlines of predicted and true masks. Imports numpy and scipy.ndimage."""
+"""Distances between the outlines of predicted and true masks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

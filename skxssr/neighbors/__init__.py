@@ -1,4 +1,4 @@
-"""Nearest neighbours, exact or approximate, behind one function. Imports `_kernels` only."""
+"""Nearest neighbours, exact or approximate, behind one function."""
 
 from skxssr.neighbors._knn import kneighbors
 

@@ -1,4 +1,4 @@
-"""k-NN by scikit-learn (exact) or pynndescent (approximate). Imports `_kernels.distances`.
+"""k-NN by scikit-learn (exact) or pynndescent (approximate).
 
 pynndescent is imported only when chosen: its first import compiles for many seconds.
 """
@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from skxssr._kernels.distances import neighbor_distances
-from skxssr._threads import limit_threads
+from skxssr._utils.threads import limit_threads
 
 _SPARE = 4  # extra neighbours, so that rounding inside the library cannot push a true one out
 _APPROXIMATE_FROM = 50_000

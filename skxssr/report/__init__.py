@@ -1,7 +1,4 @@
-"""Tables and pictures of a selection and of what networks make of it.
-
-Imports `_preprocess`, `io` and `metrics`; matplotlib when drawing.
-"""
+"""Tables and pictures of a selection and of what networks make of it."""
 
 from skxssr.report.figures import contact_sheet, plot_picks
 from skxssr.report.sheets import error_sheet

@@ -1,4 +1,4 @@
-"""Pictures of a selection. Imports `_preprocess` and `io`; matplotlib inside the functions."""
+"""Pictures of a selection."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from skxssr._optional import import_optional
-from skxssr._preprocess import fit_scale_and_pca
+from skxssr._utils.optional import import_optional
+from skxssr.base.preprocess import fit_scale_and_pca
 from skxssr.io import Images
 
 _COLUMNS = 6

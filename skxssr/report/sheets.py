@@ -1,4 +1,4 @@
-"""Pictures of what networks got wrong. Imports `io`, `metrics`; matplotlib inside the function."""
+"""Pictures of what networks got wrong."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

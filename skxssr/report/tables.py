@@ -1,4 +1,4 @@
-"""Plain-text tables that are Markdown too. Imports nothing."""
+"""Plain-text tables that are Markdown too."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,6 +4,8 @@ May import scikit-learn, numpy, `skxssr.io` and `skxssr.metrics`; reaches `skxss
 inside methods, so importing this package imports no torch.
 """
 
+from skxssr.segmentation.recipes import compact_segmenter
+from skxssr.segmentation.ridge import RidgeSegmenter
 from skxssr.segmentation.smp import SMPSegmenter
 
-__all__ = ["SMPSegmenter"]
+__all__ = ["RidgeSegmenter", "SMPSegmenter", "compact_segmenter"]

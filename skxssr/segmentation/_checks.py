@@ -1,4 +1,4 @@
-"""What a segmenter refuses, and why. Imports numpy, scikit-learn's validation and `skxssr.io`."""
+"""What a segmenter refuses, and why."""
 
 import os
 from typing import Any

@@ -1,19 +1,17 @@
-"""`SMPSegmenter`, a U-Net or a relative of it. Imports scikit-learn; `_torch` only in methods."""
+"""`SMPSegmenter`, a U-Net or a relative of it."""
 
 import copy
 import os
 from numbers import Integral
 from typing import Any, Self
 
-import numpy as np
 from sklearn.base import _fit_context, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skxssr._torch import TRAINING_CONSTRAINTS
-from skxssr.io import Images, Masks
-from skxssr.metrics.segmentation import dice
+from skxssr.io import Images
 from skxssr.segmentation import _checks as checks
 from skxssr.segmentation._network import FittedNetwork
 
@@ -49,7 +47,11 @@ class SMPSegmenter(FittedNetwork):
         size.
     classes : sequence of int or None, default=None
         The raw values a mask may hold; the lowest is the background. None takes those the masks
-        hold, and 0; more than 32 are refused, since smoothed edges or JPEG are the likely cause.
+        hold, and 0, by the rule that `skxssr.io.find_mask_rule` finds; a warning says so where that
+        is more than taking the values as they are. More than 32 are refused.
+    ignore : sequence of int or None, default=None
+        Raw values of pixels without a label, neither learned nor scored. None: -1, and 255 beside
+        1, if `classes` is None too; with an empty sequence there are none.
     augment : bool or "strong", default=True
         Train on random variants: rotation to 10 degrees, shift to 8%, scale 0.85 to 1.2, shear to
         5 degrees, gamma 0.55 to 1.8, brightness and contrast, some blur and noise. No mirroring.
@@ -96,6 +98,8 @@ class SMPSegmenter(FittedNetwork):
         The network, on the CPU, in eval mode.
     classes_ : ndarray of shape (n_classes,)
         The raw values, ascending; the first is the background.
+    mask_rule_ : MaskRule or None
+        How raw values became classes; None where they were taken as they are.
     n_channels_ : int
         1, or 3 if an image had colour (of 16 evenly spaced ones).
     loss_curve_ : ndarray of shape (steps,)
@@ -191,6 +195,7 @@ class SMPSegmenter(FittedNetwork):
         arch_kwargs: dict[str, Any] | None = None,
         image_size: int = 128,
         classes: Any = None,
+        ignore: Any = None,
         augment: bool | str = True,
         init_from: Any = None,
         steps: int = 600,
@@ -212,6 +217,7 @@ class SMPSegmenter(FittedNetwork):
         self.arch_kwargs = arch_kwargs
         self.image_size = image_size
         self.classes = classes
+        self.ignore = ignore
         self.augment = augment
         self.init_from = init_from
         self.steps = steps
@@ -234,6 +240,7 @@ class SMPSegmenter(FittedNetwork):
         "arch_kwargs": [dict, None],
         "image_size": [Interval(Integral, 8, None, closed="left")],
         "classes": ["array-like", None],
+        "ignore": ["array-like", None],
         "augment": ["boolean", StrOptions({"strong"})],
         "init_from": [HasMethods(["fit", "predict"]), None],
         "steps": [Interval(Integral, 1, None, closed="left")],
@@ -257,32 +264,18 @@ class SMPSegmenter(FittedNetwork):
         SMPSegmenter
             Itself.
         """
-        torch_images, unet, loop = map(self._backend, ("images", "unet", "loop"))
-        images, masks = Images(images), Masks(masks)
-        checks.check_pairs(images, masks)
-        classes = (
-            unet.find_classes(masks) if self.classes is None else checks.check_classes(self.classes)
-        )
-        channels = torch_images.count_channels(images)
+        unet, loop = self._backend("unet"), self._backend("loop")
+        data, classes = self._training_set(images, masks)
         seed = int(check_random_state(self.random_state).randint(2**31))
         if self.init_from is not None:
-            checks.check_init_from(self, channels, classes)
+            checks.check_init_from(self, data.channels, classes)
         weights = self.encoder_weights if self.init_from is None else None
-        module = self._build(seed, channels, classes, weights=weights)
+        module = self._build(seed, data.channels, classes, weights=weights)
         if self.init_from is not None:
             module.load_state_dict(self.init_from.module_.state_dict())
-        data = torch_images.SquareSet(
-            images,
-            self.image_size,
-            channels,
-            masks=masks,
-            encode=unet.ClassCodes(classes),
-            n_classes=len(classes),
-            cache_dir=self.cache_dir,
-        )
-        recipe = loop.Recipe.of(self, steps=self.steps, seed=seed, label=self.arch)
+        recipe = loop.TrainingConfig.of(self, steps=self.steps, seed=seed, label=self.arch)
         losses = loop.train(module, data, unet.MaskLoss(len(classes), self.augment), recipe)
-        self._set_fitted(module, channels, classes, seed, losses)
+        self._set_fitted(module, data.channels, classes, seed, losses)
         return self
 
     def adapt(self, images: Any) -> Self:
@@ -331,65 +324,6 @@ class SMPSegmenter(FittedNetwork):
         adapted.n_adapted_ = len(images)
         adapted.weights_sha256_ = self._backend("weights").digest(adapted.module_)
         return adapted
-
-    def predict(self, images: Any) -> "np.ndarray | list[np.ndarray]":
-        """The most probable class of each pixel.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
-            Of any size, gray or colour; read in batches.
-
-        Returns
-        -------
-        ndarray of shape (n, H, W), or list of n arrays of shape (H, W)
-            Raw class values, of the size of each image and the dtype of `classes_`; a list if
-            sizes differ.
-        """
-        return checks.stack([self._label(maps) for maps in self._maps(images, "predicting")])
-
-    def predict_proba(self, images: Any) -> "np.ndarray | list[np.ndarray]":
-        """The probability of each class in each pixel.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
-            Of any size; four bytes per class and pixel are returned, so pass them in parts if
-            there are many.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes, H, W), or list of n arrays of shape (n_classes, H, W)
-            float32 in the order of `classes_`, summing to 1; a list if sizes differ.
-        """
-        return checks.stack(list(self._maps(images, "predicting")))
-
-    def score(self, images: Any, masks: Any) -> float:
-        """Mean Dice of the predictions, one score per image, all images equal.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
-            Read in batches; predictions are not kept.
-        masks : ndarray of shape (n, H, W), or sequence of paths or arrays
-            The truth. With two classes anything but 0 is foreground.
-
-        Returns
-        -------
-        float
-            In [0, 1]. With several classes, the mean over foreground classes first; a class that
-            neither has counts as 1 (see `skxssr.metrics.dice`).
-        """
-        check_is_fitted(self)
-        images, masks = Images(images), Masks(masks)
-        checks.check_pairs(images, masks)
-        foreground = None if len(self.classes_) == 2 else self.classes_[1:].tolist()
-        names, scores = zip(images.names, masks.names, strict=True), []
-        for row, (maps, pair) in enumerate(zip(self._maps(images, "scoring"), names, strict=True)):
-            true, pred = masks[row], self._label(maps)
-            checks.check_same_size(true, pred, pair)
-            scores.append(dice([true], [pred], classes=foreground).mean())
-        return float(np.mean(scores))
 
     def __sklearn_clone__(self) -> Self:
         """A clone keeps the fitted `init_from`: cloned, it would lose the weights to start from."""

@@ -1,4 +1,4 @@
-"""CoreSet: greedy k-center. Imports `base`."""
+"""CoreSet: greedy k-center."""
 
 import time
 from numbers import Integral
@@ -10,11 +10,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skxssr._kernels.demand import at_most_1
 from skxssr._kernels.distances import argmax_allowed, lower_to_point
-from skxssr._quota import Quota, Request
-from skxssr._threads import over_blocks
+from skxssr._utils.threads import over_blocks
 from skxssr.base import BaseSelector, Selection
-from skxssr.selection._farthest import Farthest
-from skxssr.selection._farthest_on_device import FarthestOnDevice
+from skxssr.base.group_constraint import GroupConstraint
+from skxssr.base.request import Request
+from skxssr.selection._engine.farthest_first import FarthestFirst
+from skxssr.selection._engine.farthest_first_on_device import FarthestOnDevice
 
 
 class CoreSetSelector(BaseSelector):
@@ -109,14 +110,14 @@ class CoreSetSelector(BaseSelector):
 
     def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
         start = time.perf_counter()
-        quota = Quota(len(X), request)
+        quota = GroupConstraint(len(X), request)
         weight = at_most_1(request.weight) ** 2  # of squared distances
         labeled = request.labeled.astype(np.int64)
         budget = len(labeled) + request.budget
         far = (
             FarthestOnDevice(X, weight, quota, budget, n_jobs=self.n_jobs, device=self.device)
             if self.engine == "torch"
-            else Farthest(X, weight, quota, budget, n_jobs=self.n_jobs)
+            else FarthestFirst(X, weight, quota, budget, n_jobs=self.n_jobs)
         )
         indices = np.empty(request.budget, dtype=np.int64)
         distances = np.full(request.budget, np.nan)

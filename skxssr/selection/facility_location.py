@@ -1,4 +1,4 @@
-"""Facility location on distances: greedy k-medoids. Imports `base`."""
+"""Facility location on distances: greedy k-medoids."""
 
 from numbers import Integral
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
-from skxssr.selection._medoids import select_medoids
+from skxssr.base.request import Request
+from skxssr.selection._engine.medoids import select_medoids
 
 
 class FacilityLocationSelector(BaseSelector):

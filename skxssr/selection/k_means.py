@@ -1,4 +1,4 @@
-"""The row nearest to each k-means center. Imports `base`."""
+"""The row nearest to each k-means center."""
 
 from numbers import Integral
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
-from skxssr.selection._clusters import find_clusters, pick_from_clusters
+from skxssr.base.request import Request
+from skxssr.selection._engine.clusters import find_clusters, pick_from_clusters
 
 
 class KMeansSelector(BaseSelector):

@@ -1,4 +1,4 @@
-"""k-medoids that counts the source as picked. Imports `base`."""
+"""k-medoids that counts the source as picked."""
 
 from numbers import Integral
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
-from skxssr.selection._medoids import select_medoids
+from skxssr.base.request import Request
+from skxssr.selection._engine.medoids import select_medoids
 
 
 class KMedoidsSelector(BaseSelector):
@@ -45,7 +45,7 @@ class KMedoidsSelector(BaseSelector):
         distance when added to those before it, the very first from a bound on every distance; the
         score is its share of the bound or of the largest distance to the source. `coverage` is the
         mean distance to labelled rows and picks, without the source. ``scales`` says how many
-        exchanges were made and whether the last pass found none.
+        swaps were made and whether the last pass found none.
     source_ : ndarray of shape (n_source, n_features)
         Set by `fit`.
     n_features_in_ : int
@@ -53,7 +53,7 @@ class KMedoidsSelector(BaseSelector):
 
     See Also
     --------
-    FacilityLocationSelector : The greedy picks without source and exchanges.
+    FacilityLocationSelector : The greedy picks without source and swaps.
     XSSRSelector : Weighs distance to the source against density and diversity.
 
     Notes

@@ -1,4 +1,4 @@
-"""MaxHerding: greedy kernel coverage. Imports `base`."""
+"""MaxHerding: greedy kernel coverage."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -9,12 +9,12 @@ from sklearn.utils._param_validation import Interval
 
 from skxssr._kernels.demand import make_demand
 from skxssr._kernels.greedy import Score
-from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
+from skxssr.base.request import Request
 from skxssr.metrics.coverage import coverage_curve, precision_of
-from skxssr.selection._greedy import greedy_runs
-from skxssr.selection._ground import start_state
-from skxssr.selection._scales import fix_scales
+from skxssr.selection._engine.coverage_state import start_state
+from skxssr.selection._engine.greedy_runs import greedy_runs
+from skxssr.selection._engine.scales import fix_scales
 
 
 class MaxHerdingSelector(BaseSelector):

@@ -1,4 +1,4 @@
-"""ProbCover: greedy coverage by balls of one radius. Imports `base`."""
+"""ProbCover: greedy coverage by balls of one radius."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -8,12 +8,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skxssr._kernels.medoids import costs_of_row
-from skxssr._quota import Quota, Request
 from skxssr.base import BaseSelector, Selection
+from skxssr.base.group_constraint import GroupConstraint
+from skxssr.base.request import Request
 from skxssr.neighbors import kneighbors
-from skxssr.selection._clusters import find_clusters
-from skxssr.selection._scales import demand_rows
-from skxssr.selection._serving import LazyGains, serving_cost
+from skxssr.selection._engine.clusters import find_clusters
+from skxssr.selection._engine.scales import demand_rows
+from skxssr.selection._engine.serving import LazyGains, serving_cost
 
 
 class ProbCoverSelector(BaseSelector):
@@ -127,7 +128,7 @@ class ProbCoverSelector(BaseSelector):
         for row in request.labeled:
             cover(row)
         counts = cost.weight > 0
-        quota = Quota(len(X), request)
+        quota = GroupConstraint(len(X), request)
         lazy = LazyGains(cost, request.candidates, n_jobs=self.n_jobs)
         indices = np.empty(request.budget, dtype=np.int64)
         gains, rounds = np.empty(request.budget), np.empty(request.budget)

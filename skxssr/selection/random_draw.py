@@ -1,4 +1,4 @@
-"""A random draw, the baseline of every comparison. Imports `base`."""
+"""A random draw, the baseline of every comparison."""
 
 from abc import abstractmethod
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
+from skxssr.base.request import Request
 
 
 class BlindSelector(BaseSelector):
@@ -98,7 +98,7 @@ def random_order(request: Request, generator: np.random.RandomState) -> np.ndarr
 
 
 def by_rounds(order: np.ndarray, request: Request) -> np.ndarray:
-    """The first picks of `order` under `Quota`: a row comes in the round of its group's visits."""
+    """The first rows of `order` that the group constraint allows, group by group in rounds."""
     if request.groups is None:
         return order[: request.budget].astype(np.int64)
     group = request.groups[order]

@@ -1,9 +1,9 @@
-"""Baselines that know only how the pool is made up: strata, slices. Imports `base`."""
+"""Baselines that know only how the pool is made up: strata, slices."""
 
 import numpy as np
 
-from skxssr._preprocess import evenly_spaced
-from skxssr._quota import Request
+from skxssr.base.preprocess import evenly_spaced
+from skxssr.base.request import Request
 from skxssr.selection.random_draw import BlindSelector, by_rounds, random_order
 
 

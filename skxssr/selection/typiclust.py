@@ -1,4 +1,4 @@
-"""TypiClust: the most typical row of each cluster. Imports `base`."""
+"""TypiClust: the most typical row of each cluster."""
 
 from numbers import Integral
 from typing import Any
@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
-from skxssr.selection._clusters import (
+from skxssr.base.request import Request
+from skxssr.selection._engine.clusters import (
     find_clusters,
-    inverse_spread,
     pick_from_clusters,
-    radius,
+    typicality_within,
 )
 
 
@@ -121,19 +120,13 @@ class TypiClustSelector(BaseSelector):
             n_init=self.n_init,
             random_state=self.random_state,
         )
-        unit = radius(X, n_jobs=self.n_jobs)
-        typicality = np.empty(len(X))
-        exact = clusters.notes["exact"]
-        for rows in clusters.rows:
-            typicality[rows], found_exactly = inverse_spread(
-                X[rows], self.n_neighbors, unit, n_jobs=self.n_jobs
-            )
-            exact = exact and found_exactly
+        typicality, exact = typicality_within(X, clusters, self.n_neighbors, n_jobs=self.n_jobs)
+        exact = bool(clusters.notes["exact"] and exact)
         score = typicality * (request.weight / request.weight.max())
         picks = pick_from_clusters(clusters, score, request, min_size=self.min_cluster_size)
         return Selection(
             indices=picks,
             scores=score[picks].astype(np.float32),
             terms={"typicality": typicality[picks], **clusters.terms(picks)},
-            scales={**clusters.notes, "n_neighbors": self.n_neighbors, "exact": bool(exact)},
+            scales={**clusters.notes, "n_neighbors": self.n_neighbors, "exact": exact},
         )

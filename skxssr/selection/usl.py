@@ -1,4 +1,4 @@
-"""USL: dense rows of each cluster, far from the picks of the others. Imports `base`."""
+"""USL: dense rows of each cluster, far from the picks of the others."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
-from skxssr.selection._clusters import (
+from skxssr.base.request import Request
+from skxssr.selection._engine.clusters import (
     TINY,
     Clusters,
     find_clusters,

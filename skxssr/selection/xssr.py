@@ -1,4 +1,4 @@
-"""XSSR: density, novelty and diversity, greedily, with a calibrated trade-off. Imports `base`."""
+"""XSSR: density, novelty and diversity, greedily, with a calibrated trade-off."""
 
 import time
 import warnings
@@ -9,62 +9,49 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skxssr._quota import Request
 from skxssr.base import BaseSelector, Selection
+from skxssr.base.request import Request
 from skxssr.exceptions import SkxssrWarning
-from skxssr.selection._calibrate import CALIBRATIONS, calibrate
-from skxssr.selection._composite import TERMS, Composite, Form
-from skxssr.selection._scales import fix_scales, novelty
+from skxssr.selection._engine.calibrate import calibrate
+from skxssr.selection._engine.cluster_score import ClusterScore
+from skxssr.selection._engine.objective import Objective
+from skxssr.selection._engine.scales import fix_scales, novelty
+from skxssr.selection.score import SCORES, ScoreSpec
 
 
 class XSSRSelector(BaseSelector):
-    """Cross-site sample selection: density x novelty^alpha x diversity^(1 - alpha), greedily.
+    """Cross-domain representative selection by density, novelty and diversity, greedily.
 
-    A target row scores high if it stands for much demand that no pick covers yet (density), lies
-    far from the source (novelty) and far from what is picked or labelled (diversity). The
-    trade-off alpha is given or calibrated by how well the picks cover the target [1]_.
+    A target row is worth picking if it has close neighbours (density), lies far from the source
+    (novelty) and is unlike what is picked or labelled already (diversity) [1]_. By default the pool
+    is cut into as many k-means clusters as there are picks, and each pick is the most typical row
+    of another cluster. Novelty is off unless `alpha` says otherwise: in no comparison so far did it
+    make picks better.
 
     Parameters
     ----------
-    alpha : "auto" or float in [0, 1], default="auto"
-        0 is diversity alone, 1 novelty alone, each gated by density. "auto" runs the greedy
-        selection for every value of `alphas` and keeps the one with the lowest coverage loss.
-        Without a source there is no novelty: "auto" is 0, and a number above 0 warns.
+    scoring : {"xssr", "as described", "residual"} or ScoreSpec, default="xssr"
+        What the three terms are. "xssr" is the form that the study chose, "as described" the
+        literal reading of the abstract of [1]_, "residual" one for millions of rows. A
+        `skxssr.selection.ScoreSpec` makes others, for ablations.
+    alpha : "auto" or float in [0, 1], default=0.0
+        Weight of novelty; 0 is without. With "xssr" the typicality of a row is multiplied by its
+        novelty to this power; with the other scores 1 is novelty alone, each gated by density.
+        "auto" selects for every value of `alphas` and keeps the one whose picks have the lowest
+        coverage loss, as in the paper. Without a source there is no novelty: "auto" is 0, and a
+        number above 0 warns.
     alphas : tuple of float, default=(0.0, 0.1, ..., 1.0)
         The grid for "auto".
     alpha_tolerance : float, default=0.0
         "auto" takes the smallest alpha whose loss is within this share of the lowest, as in 0.03
         for 3 percent. Where the whole curve is that flat its minimum follows noise, as on the
-        films of the study (documentation, page "What the study decided"). Losses within 1e-6 of
+        films of the study's first edition (docs/decisions). Losses within 1e-6 of
         the lowest are ties in any case.
-    calibration : {"mean_distance", "radius", "kernel", "novel_distance"}, \
-            default="mean_distance"
-        Coverage loss to minimise, see `skxssr.metrics.coverage_loss`. The mean distance is not
-        driven by a few outliers, as the radius is. "novel_distance" is the mean distance with
-        each row weighted by its novelty too: of these losses the one that sees the source.
-    terms : tuple of {"density", "novelty", "diversity"}, \
-            default=("density", "novelty", "diversity")
-        The terms of the score, for ablations. A term left out is 1 in every row. Without novelty
-        alpha is 0, without diversity 1; without both there is none, and none is calibrated.
-    composite : {"geometric", "additive"}, default="geometric"
-        "additive" is density x (alpha novelty + (1 - alpha) diversity), with novelty as a rank and
-        diversity as a share of the 95th percentile of the distances in the pool, cut off at 1. Its
-        alpha depends on those scales, that of "geometric" on none.
-    density : {"residual", "typicality"}, default="residual"
-        "residual" is the demand a row would newly cover, by a Gaussian kernel. "typicality" is
-        the rank of 1 / mean distance to the nearest rows, the same at every pick.
-    novelty : {"score", "demand"}, default="score"
-        "demand" multiplies the demand of each row, not its score, by novelty^alpha: novelty then
-        says what needs covering, and an outlier can only cover itself. Needs a residual density.
-    source_weight : float in [0, 1], default=0.0
-        How far the source counts as covering the target, for a model that also learns from the
-        source's labels; 0 for one trained on the picks alone. Needs a residual density.
-    bandwidth_scale : float, default=2.0
-        Bandwidth of the Gaussian kernel in units of the median distance to the k-th neighbour.
     n_neighbors : int, optional
-        Neighbours that set the bandwidth, the novelty and the typicality. By default half of the
-        rows that each pick stands for, within 5 and 20. Lowered, with a warning, where the pool
-        is smaller.
+        Neighbours that set the novelty and the typicality, and the bandwidth of "residual". By
+        default 20 for the typicality of "xssr", which looks within the cluster, and else half of
+        the rows that each pick stands for, within 5 and 20. Lowered, with a warning, where the
+        pool is smaller.
     metric : {"euclidean", "cosine"}, default="euclidean"
         See `skxssr.base.BaseSelector`.
     preprocess : "auto", None or transformer, default="auto"
@@ -80,9 +67,8 @@ class XSSRSelector(BaseSelector):
         For ``engine="torch"``: a torch device, or "auto" for a CUDA GPU where there is one. A
         MemoryError says when the rows do not fit.
     random_state : int, RandomState instance or None, default=0
-        Offset of the demand set (pools above 5,000 rows), of the source sample (sources above
-        5,000 rows) and of the sample of distances (additive, pools above 1,000 rows), and seed of
-        pynndescent. Fixed by default, so that a selection can be repeated.
+        Seed of k-means and of pynndescent, and offset of the samples that stand for pools and
+        sources above 5,000 rows. Fixed by default, so that a selection can be repeated.
     n_jobs : int, optional
         Threads; None is 1 unless in a `joblib.parallel_config`, -1 all cores. The picks do not
         depend on it.
@@ -102,18 +88,21 @@ class XSSRSelector(BaseSelector):
     --------
     CoreSetSelector : Greedy k-center, diversity alone.
     RandomSelector : The baseline to beat.
-    skxssr.selection.make_form : Forms of this selector by name, for ablations.
+    skxssr.selection.make_variant : Forms of this selector by name, for ablations.
 
     Notes
     -----
     The formulas of [1]_ are not public; these are a reading of its abstract, set out with every
-    default and its reason in the documentation, page "The method". The default is our form; the
-    literal reading of the paper is ``make_form("XSSR as described")``. Report both, and never
-    credit the figures of one to the other.
+    default and its reason in the documentation, page "The method". With novelty off the default
+    picks what `TypiClustSelector` picks, whose rule won the comparison of the study; it differs in
+    that weights, labelled rows and large budgets count, and in that novelty can be switched on. The
+    literal reading of the paper is ``XSSRSelector(scoring="as described", alpha="auto")``. Report
+    both, and never credit the figures of one to the other.
 
     References
     ----------
-    .. [1] XSSR: cross-site sample selection. :arxiv:`2606.04301`.
+    .. [1] A. Anisimov et al., "XSSR: Cross-Domain Self-Supervised Representative Selection for
+       Efficient Annotation in Medical Image Segmentation", 2026. :arxiv:`2606.04301`.
 
     Examples
     --------
@@ -121,12 +110,16 @@ class XSSRSelector(BaseSelector):
     >>> from skxssr import XSSRSelector
     >>> rng = np.random.default_rng(0)
     >>> source, target = rng.normal(size=(100, 8)), rng.normal(1.0, size=(440, 8))
-    >>> selector = XSSRSelector(alpha="auto").fit(source)
+    >>> selector = XSSRSelector().fit(source)
     >>> picked = selector.select(target, 22)
     >>> picked.shape, len(set(picked.tolist()))
     ((22,), 22)
-    >>> selector.selection_.alpha in selector.alphas
-    True
+
+    With novelty, its weight calibrated as in the paper:
+
+    >>> selector = XSSRSelector(alpha="auto").fit(source)
+    >>> selector.select(target, 22).shape, selector.selection_.alpha in selector.alphas
+    ((22,), True)
 
     Without a source:
 
@@ -136,16 +129,10 @@ class XSSRSelector(BaseSelector):
 
     _parameter_constraints: dict = {
         **BaseSelector._parameter_constraints,
+        "scoring": [StrOptions(set(SCORES)), ScoreSpec],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "alphas": ["array-like"],
         "alpha_tolerance": [Interval(Real, 0, None, closed="left")],
-        "calibration": [StrOptions(set(CALIBRATIONS))],
-        "terms": ["array-like"],
-        "composite": [StrOptions({"geometric", "additive"})],
-        "density": [StrOptions({"residual", "typicality"})],
-        "novelty": [StrOptions({"score", "demand"})],
-        "source_weight": [Interval(Real, 0, 1, closed="both")],
-        "bandwidth_scale": [Interval(Real, 0, None, closed="neither")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "algorithm": [StrOptions({"auto", "exact", "pynndescent"})],
         "engine": [StrOptions({"lazy", "full", "torch"})],
@@ -158,16 +145,10 @@ class XSSRSelector(BaseSelector):
     def __init__(
         self,
         *,
-        alpha: str | float = "auto",
+        scoring: str | ScoreSpec = "xssr",
+        alpha: str | float = 0.0,
         alphas: Any = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
         alpha_tolerance: float = 0.0,
-        calibration: str = "mean_distance",
-        terms: Any = TERMS,
-        composite: str = "geometric",
-        density: str = "residual",
-        novelty: str = "score",
-        source_weight: float = 0.0,
-        bandwidth_scale: float = 2.0,
         n_neighbors: int | None = None,
         metric: str = "euclidean",
         preprocess: Any = "auto",
@@ -178,16 +159,10 @@ class XSSRSelector(BaseSelector):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
+        self.scoring = scoring
         self.alpha = alpha
         self.alphas = alphas
         self.alpha_tolerance = alpha_tolerance
-        self.calibration = calibration
-        self.terms = terms
-        self.composite = composite
-        self.density = density
-        self.novelty = novelty
-        self.source_weight = source_weight
-        self.bandwidth_scale = bandwidth_scale
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.preprocess = preprocess
@@ -200,8 +175,13 @@ class XSSRSelector(BaseSelector):
 
     def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
         clock = _Clock()
-        terms = tuple(map(str, self.terms))
-        form = Form(terms, self.composite, self.density, self.novelty, self.source_weight)
+        form = self.scoring if isinstance(self.scoring, ScoreSpec) else SCORES[self.scoring]
+        terms = form.terms
+        if form.diversity != "distance" and self.engine == "torch":
+            raise ValueError(
+                "engine='torch' computes the bounds of a residual density, which "
+                f"scoring={self.scoring!r} does not have: pass engine='lazy' or scoring='residual'."
+            )
         grid = self._grid(form, source is not None)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         search: dict[str, Any] = {"algorithm": self.algorithm, "seed": seed, "n_jobs": self.n_jobs}
@@ -209,11 +189,11 @@ class XSSRSelector(BaseSelector):
             X,
             request,
             n_neighbors=self.n_neighbors,
-            bandwidth_scale=self.bandwidth_scale,
+            bandwidth_scale=form.bandwidth_scale,
             **search,
         )
         notes = dict(scales.notes)
-        clock.lap("scales")
+        clock.on_stage("scales")
         far = np.ones(len(X))
         if source is not None:
             k = max(scales.n_neighbors, 1)
@@ -226,39 +206,53 @@ class XSSRSelector(BaseSelector):
                     SkxssrWarning,
                     stacklevel=3,
                 )
-        clock.lap("novelty")
+        clock.on_stage("novelty")
 
         device = self.device if self.engine == "torch" else None
-        composite = Composite(X, source, far, request, form, scales, search, device)
-        clock.lap("start")
+        objective: Objective | ClusterScore
+        has_novelty = source is not None and "novelty" in terms
+        parts: dict[str, Any] = {"density": "density" in terms, "diversity": "diversity" in terms}
+        if form.diversity == "clusters":
+            objective = ClusterScore(
+                X,
+                far if has_novelty else None,
+                request,
+                scales,
+                n_neighbors=self.n_neighbors,
+                random_state=self.random_state,
+                n_jobs=self.n_jobs,
+                **parts,
+            )
+        else:
+            objective = Objective(X, source, far, request, form, scales, search, device)
+        clock.on_stage("start")
 
         calibrated = self.alpha == "auto" and source is not None and form.trades
         calibration = calibrate(
-            composite,
+            objective,
             grid,
             [0.0] if calibrated else [],
             far=far,
             request=request,
-            kind=self.calibration,
+            kind=form.calibration,
             tolerance=self.alpha_tolerance,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
-            lap=clock.lap,
+            on_stage=clock.on_stage,
         )
         alpha, runs = calibration.alpha, calibration.runs
 
         run = runs[alpha]
         if self.engine == "full":
-            run = composite.full_scan(alpha, run)
-            clock.lap("full scan")
-        notes |= composite.notes
-        notes["n_density_evaluations"] = composite.n_starts * len(request.candidates) + sum(
+            run = objective.full_scan(alpha, run)
+            clock.on_stage("full scan")
+        notes |= objective.notes
+        notes["n_density_evaluations"] = objective.n_starts * len(request.candidates) + sum(
             r.n_evaluations for r in runs.values()
         )
         notes["exact"] = bool(
-            notes["exact"] and composite.exact and notes.get("novelty_exact", True)
+            notes["exact"] and objective.exact and notes.get("novelty_exact", True)
         )
-        has_novelty = source is not None and "novelty" in form.terms
         return Selection(
             indices=run.indices,
             scores=run.scores,
@@ -268,7 +262,7 @@ class XSSRSelector(BaseSelector):
                 "diversity": run.diversity,
             },
             coverage=calibration.curves[alpha][1:],
-            calibration=self.calibration,
+            calibration=form.calibration,
             alpha=alpha if has_novelty or "diversity" in form.terms else None,
             alphas=np.array(grid if calibrated else []),
             alpha_losses=calibration.losses if calibrated else np.empty(0),
@@ -281,7 +275,7 @@ class XSSRSelector(BaseSelector):
             utilities=run.utilities,
         )
 
-    def _grid(self, form: Form, has_source: bool) -> list[float]:
+    def _grid(self, form: ScoreSpec, has_source: bool) -> list[float]:
         """The alphas to run, ascending; one if it is given or there is nothing to trade off."""
         if not has_source:
             if form.terms == ("novelty",):
@@ -289,19 +283,24 @@ class XSSRSelector(BaseSelector):
                     "terms=('novelty',) scores by distance to a source, but the selector was never "
                     "fitted on one. Call fit(source_embeddings) first."
                 )
-            if self.source_weight > 0:
+            if form.source_weight > 0:
                 warnings.warn(
-                    f"source_weight={self.source_weight} counts a source as covered, but the "
+                    f"source_weight={form.source_weight} counts a source as covered, but the "
                     "selector was never fitted on one: 0 is used. Call fit(source_embeddings) "
                     "first.",
                     SkxssrWarning,
                     stacklevel=4,
                 )
         only = 0.0 if "diversity" in form.terms else 1.0  # where alpha has nothing to trade
+        grid = np.unique(np.asarray(self.alphas, dtype=np.float64))
+        if grid.ndim != 1 or grid.size == 0 or not ((grid >= 0) & (grid <= 1)).all():
+            raise ValueError(
+                f"alphas must hold at least one value, all in [0, 1]. Got {self.alphas!r} instead."
+            )
         if self.alpha != "auto":
             if form.trades and (has_source or self.alpha == 0):
                 return [float(self.alpha)]
-            if self.alpha != only:
+            if self.alpha != only and self.alpha != 0:  # 0 is the default, and says nothing
                 why = (
                     "weighs novelty against a source, but the selector was never fitted on one: "
                     "alpha=0 is used. Call fit(source_embeddings) first."
@@ -311,11 +310,6 @@ class XSSRSelector(BaseSelector):
                 )
                 warnings.warn(f"alpha={self.alpha} {why}", SkxssrWarning, stacklevel=4)
             return [only]
-        grid = np.unique(np.asarray(self.alphas, dtype=np.float64))
-        if grid.ndim != 1 or grid.size == 0 or not ((grid >= 0) & (grid <= 1)).all():
-            raise ValueError(
-                f"alphas must hold at least one value, all in [0, 1]. Got {self.alphas!r} instead."
-            )
         return grid.tolist() if has_source and form.trades else [only]
 
 
@@ -326,7 +320,7 @@ class _Clock:
         self.laps: dict[str, float] = {}
         self._last = time.perf_counter()
 
-    def lap(self, name: str) -> None:
+    def on_stage(self, name: str) -> None:
         now = time.perf_counter()
         self.laps[name] = self.laps.get(name, 0.0) + now - self._last
         self._last = now

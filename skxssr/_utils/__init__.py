@@ -1,0 +1,1 @@
+"""Helpers that know nothing of selection: files, optional imports, progress, threads."""

@@ -1,0 +1,50 @@
+"""Small text files, written whole or not at all."""
+
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def make_writable(out: Path) -> None:
+    """Make the folder and write to it once, so that a lack of permission shows before the work."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f"--out {out} cannot be written ({error.strerror or error}): choose a folder where you "
+            "may write"
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """What the file holds; None if it is not there, cannot be read, or is no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a ValueError: no UTF-8, or no JSON
+        return None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    # one line ending everywhere, so that a hash of the file is the same on every system
+    beside.write_text(text + ("" if text.endswith("\n") else "\n"), encoding="utf-8", newline="\n")
+    beside.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a file in one step by plain values; NaN and infinity, which JSON lacks, are null."""
+
+    def finite(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: finite(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [finite(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    write_text(path, json.dumps(finite(value), indent=1, allow_nan=False))

@@ -1,0 +1,1 @@
+"""Greedy machinery that several selectors share; no estimator is here."""

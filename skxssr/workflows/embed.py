@@ -1,0 +1,100 @@
+"""A folder of images embedded once, with names, so that selecting takes seconds."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from skxssr._utils.files import make_writable
+from skxssr._utils.provenance import sha256_of_files, versions
+from skxssr.io.junk import near_copies
+from skxssr.workflows.about import about_embedder, below
+from skxssr.workflows.embedders import fit_or_reuse, timed_transform
+from skxssr.workflows.embeddings_file import Embeddings, write_embeddings
+from skxssr.workflows.inputs import Inputs, check_readable
+from skxssr.workflows.values import ruled, take_named_inventories
+
+__all__ = ["embed_folder"]
+
+
+def embed_folder(
+    folder: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    embedder: Any,
+    refit: bool = True,
+    force: bool = False,
+    images: str | None = None,
+    exclude: str | None = None,
+    skip_unreadable: bool = False,
+    window: str | Sequence[float] | None = None,
+    axis: str = "axial",
+    verbose: int = 1,
+    on_message: Callable[[str], object] = lambda text: None,
+) -> Embeddings:
+    """Embed every image of a folder and write the vectors with names and hashes.
+
+    Parameters
+    ----------
+    folder : path
+        Images, searched with their subfolders, as `select_from_folders` does.
+    out : path
+        A file that ends in ``.npz``. It also keeps what was found on the way: junk and near copies,
+        so that a selection from it leaves out what one from the folder does.
+    embedder : transformer of images
+        A clone is fitted on these images and, if it can be saved, saved beside `out`, in
+        ``NAME.embedder``, for the images of another site.
+    refit : bool, default=True
+        False: the embedder is fitted already.
+    force : bool, default=False
+        Whether to replace `out` if it is there.
+    images, exclude, skip_unreadable, window, axis, verbose, on_message
+        As for `select_from_folders`.
+
+    Returns
+    -------
+    Embeddings
+
+    Raises
+    ------
+    ValueError
+        `out` is no ``.npz``, or the folder holds no image.
+    FileExistsError
+        `out` is there.
+    ImageReadError
+        An image cannot be read.
+
+    See Also
+    --------
+    skxssr.workflows.select_vectors.select_from_embeddings : What comes next.
+    """
+    folder, out = Path(folder), Path(out)
+    if out.suffix.lower() != ".npz":
+        raise ValueError(f"--out {out} must be a file that ends in .npz")
+    if out.exists() and not force:
+        raise FileExistsError(f"--out {out} is there already: name another file, or give --force")
+    which = {"images": images, "exclude": exclude, "window": window, "axis": axis}
+    inventory = take_named_inventories({"Images": folder}, which, on_message, verbose)[0]
+    files = [path for path in inventory.images if path not in inventory.unreadable]
+    names = {path: path.relative_to(folder).as_posix() for path in inventory.images}
+    found = Inputs(inventory, None, [], files, names, {}, excluded=inventory.unreadable)
+    check_readable(found, skip_unreadable)
+    make_writable(out.parent)
+    hashes = sha256_of_files(files)
+    if refit:
+        saved = out.with_suffix(".embedder")
+        embedder, _ = fit_or_reuse(embedder, folder, files, hashes, saved, inventory.rule)
+    vectors = timed_transform(embedder, ruled(files, inventory.rule), on_message)
+    facts = {path: inventory.facts[path] for path in files if path not in inventory.junk}
+    about = {
+        "versions": versions(),
+        "folder": str(folder.resolve()),
+        "excluded": {str(path): why for path, why in inventory.unreadable.items()},
+        "values": inventory.rule.text,
+        "embedder": about_embedder(embedder, fitted_here=refit, reused=False),
+        "junk": {names[path]: why for path, why in inventory.junk.items() if path in hashes},
+        "near_copies": [[names[path] for path in cluster] for cluster in near_copies(facts)],
+    }
+    embeddings = Embeddings(vectors, below(folder, files), [hashes[path] for path in files], about)
+    write_embeddings(out, embeddings)
+    return embeddings

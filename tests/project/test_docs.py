@@ -1,0 +1,300 @@
+"""The documentation builds without a warning, names everything public, and its code runs."""
+
+import ast
+import dataclasses
+import doctest
+import importlib
+import importlib.util
+import inspect
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+
+import skxssr
+from skxssr.selection import ScoreSpec
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "skxssr"
+
+PUBLIC = [
+    "skxssr",
+    "skxssr.datasets",
+    "skxssr.embedding",
+    "skxssr.exceptions",
+    "skxssr.workflows.select",
+    "skxssr.holdout",
+    "skxssr.integrations.modal",
+    "skxssr.integrations.torch",
+    "skxssr.integrations.warm",
+    "skxssr.io",
+    "skxssr.metrics",
+    "skxssr.neighbors",
+    "skxssr.pipeline",
+    "skxssr.report",
+    "skxssr.segmentation",
+    "skxssr.selection",
+    "skxssr.testing",
+]
+
+NEEDED = {
+    "torch": ("MAEEmbedder", "TorchEmbedder", "torch"),
+    "segmentation_models_pytorch": ("SMPSegmenter",),
+    "pandas": ("to_frame",),
+    "skactiveml": ("skactiveml",),
+}
+MADE = {"_build", "generated", "auto_examples"}  # by a build: their sources are tested elsewhere
+PAGES = [path for path in sorted(DOCS.rglob("*.rst")) if not MADE & {*path.parts}]
+
+
+def page(html, name):
+    return (html / f"{name}.html").read_text(encoding="utf-8")
+
+
+def visible(html, name):
+    """The text of a page without its tags."""
+    return re.sub(r"<[^>]+>", "", page(html, name)).replace("&quot;", '"').replace("&#39;", "'")
+
+
+def test_formulas_are_drawn_by_the_browser_alone(html):
+    method = page(html, "method")
+    assert method.count("<math") > 40
+    assert "mathjax" not in method.lower()
+
+
+def test_picture_of_the_method_is_there(html):
+    name = "sphx_glr_plot_xssr_vs_coreset_001.png"
+    assert name in page(html, "method")
+    assert (html / "_images" / name).stat().st_size > 20_000
+
+
+def test_pages_need_no_network(html):
+    loaded = [
+        url
+        for path in html.rglob("*.html")
+        for tag in re.findall(r"<(?:script|link|img)[^>]*>", path.read_text(encoding="utf-8"))
+        for url in re.findall(r'(?:src|href)="(https?:[^"]+)"', tag)
+    ]
+    assert not loaded
+
+
+def test_help_is_that_of_the_parser(html):
+    from skxssr.cli import build_parser
+
+    shown = visible(html, "guide/command_line")
+    commands = build_parser()._subparsers._group_actions[0].choices
+    options = {
+        option
+        for command in commands.values()
+        for action in command._actions
+        for option in action.option_strings
+    }
+    assert {"--budget", "--embeddings", "--masks"} <= options
+    for option in options:
+        assert option in shown
+
+
+def test_root_files_are_pages(html):
+    assert "XSSRSelector" in visible(html, "changelog")
+    assert "make test" in visible(html, "contributing")
+    for name in ("changelog", "contributing"):
+        text = visible(html, name)
+        assert "``" not in text
+        assert "**" not in text
+        assert "](" not in text
+
+
+def test_links_between_the_pages_lead_somewhere(html):
+    found = [path for path in html.rglob("*.html") if "_static" not in path.parts]
+    pages = {path: path.read_text(encoding="utf-8") for path in found}
+    anchors = {path: {*re.findall(r'\bid="([^"]+)"', text)} for path, text in pages.items()}
+    broken = []
+    for path, text in pages.items():
+        for url in re.findall(r'<(?:a|img|link|script)\b[^>]*? (?:href|src)="([^"]+)"', text):
+            if re.match(r"[a-z]+:", url):
+                continue
+            file, _, anchor = unquote(url).partition("#")
+            file = (path.parent / file.split("?")[0]).resolve() if file else path
+            if not file.exists() or (anchor and anchor not in anchors.get(file, ())):
+                broken.append(f"{path.relative_to(html)}: {url}")
+    assert not broken
+
+
+def test_figures_of_the_study_are_read_from_the_pages_of_results(html):
+    committed = (DOCS / "results" / "cxr.md").read_text(encoding="utf-8")
+    report = committed[committed.index("## contradicting_masks") :]
+    row = next(line for line in report.splitlines() if line.startswith("| MaxHerding "))
+    shown = visible(html, "choosing")
+    for cell in [cell.strip() for cell in row.split("|")][2:6]:
+        assert cell in shown
+
+
+def test_what_the_page_on_choosing_says_of_the_figures_is_so(monkeypatch):
+    pytest.importorskip("docutils", reason="the documentation is built by sphinx")
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    from results import look_up
+
+    def ends(row, column):
+        cell = look_up(f"cxr/contradicting_masks/{row}/{column}")
+        return [float(number) for number in re.findall(r"[-+]\d+\.\d+", cell)[1:]]
+
+    # "not told apart from random, adjusted": the first rows are those of 5 labels, or the only ones
+    for row in ("MaxHerding", "XSSR as described", "k-medoids, source covered", "CoreSet", "XSSR"):
+        low, high = ends(row, "adjusted for the count")
+        assert low < 0 < high
+    for row in ("facility location", "k-means centres", "TypiClust", "USL"):
+        low, high = ends(row, "minus random")
+        assert low < 0 < high
+    for row in ("XSSR, without density", "XSSR as described, without density"):
+        assert ends(row, "adjusted for the count")[1] < 0  # "below random draws"
+    of_rivals = {
+        name: float(look_up(f"cxr/cxr_test@10/{name}/Dice"))
+        for name in ("ProbCover", "TypiClust", "USL", "facility location", "random")
+    }
+    assert min(of_rivals, key=of_rivals.get) == "ProbCover"  # "the lowest"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "cxr/cxr_test/No such/Dice",
+        "cxr/cxr_test/XSSR/No such",
+        "cxr/no_such/XSSR/Dice",
+        "cxr/cxr_test@7/XSSR/Dice",
+    ],
+)
+def test_a_figure_that_is_not_there_is_an_error(wrong, monkeypatch):
+    pytest.importorskip("docutils", reason="the documentation is built by sphinx")
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    import results
+
+    assert results.look_up("cxr/cxr_test/random/minus random") == "-"
+    with pytest.raises(KeyError, match="(?i)no such|no_such|7 labels"):
+        results.look_up(wrong)
+
+
+COMMANDS = re.compile(r"^ +(?:\$ )?skxssr ((?:.*\\\n)*.*)$", flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
+def test_commands_of_the_pages_parse(path):
+    from skxssr.cli import build_parser
+
+    for line in COMMANDS.findall(path.read_text("utf-8")):
+        words = shlex.split(line.replace("\\\n", " "))
+        assert build_parser().parse_args(words).command == words[0]
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_in_the_reference(module):
+    reference = (DOCS / "reference" / "index.rst").read_text(encoding="utf-8")
+    for name in importlib.import_module(module).__all__:
+        assert re.search(rf"(?<![\w]){name}(?![\w])", reference), f"{module}.{name}"
+
+
+WITH_CODE = [path for path in PAGES if ">>>" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: str(path.relative_to(DOCS)))
+def test_code_of_the_pages_runs(path, monkeypatch, tmp_path):
+    text = path.read_text("utf-8")
+    for library, names in NEEDED.items():
+        if re.search(rf">>> .*\b({'|'.join(names)})\b", text):
+            pytest.importorskip(library, reason=f"the page shows what needs {library}")
+    monkeypatch.chdir(tmp_path)
+    failed, attempted = doctest.testfile(
+        str(path),
+        module_relative=False,
+        optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
+    )
+    assert attempted
+    assert not failed
+
+
+def test_table_of_defaults_is_that_of_the_selector():
+    method = (DOCS / "method" / "defaults.rst").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"\* - ``(\w+)``\n +- (.*)", method))
+    parameters = inspect.signature(skxssr.XSSRSelector).parameters
+    told = {name: default for name, default in rows.items() if name in parameters}
+    told.pop("alphas")  # in words
+    expected = {
+        name: f"``{parameter.default!r}``".replace("'", '"')
+        for name, parameter in parameters.items()
+        if name not in {"alphas", "verbose"}
+    }
+    assert told == expected
+    fields = {field.name: field.default for field in dataclasses.fields(ScoreSpec)}
+    del fields["terms"]
+    told = {name: default for name, default in rows.items() if name in fields}
+    assert told == {name: f"``{value!r}``".replace("'", '"') for name, value in fields.items()}
+
+
+def test_table_of_constants_is_that_of_the_code():
+    from skxssr._kernels import greedy
+    from skxssr.base import preprocess
+    from skxssr.selection._engine import calibrate, scales
+
+    table = (DOCS / "method" / "defaults.rst").read_text(encoding="utf-8")
+    for what, told in [
+        ("demand set, at least", f"{scales.MIN_DEMAND:,} rows"),
+        ("demand rows a pick", f"{scales.DEMAND_PER_PICK}"),
+        ("rows for distances", f"{scales.MAX_RANGE:,}"),
+        ("source rows used", f"{scales.MAX_SOURCE:,}"),
+        ("components", f"{preprocess.MAX_COMPONENTS}"),
+        ("rows to fit on", f"{preprocess.MAX_FIT_ROWS:,} a side"),
+        ("novelty floor", power_of_ten(scales._TINY)),
+        ("alpha ties", power_of_ten(calibrate._TIE) + " relative"),
+        ("margin of bounds", power_of_ten(greedy.MARGIN - 1) + " relative"),
+    ]:
+        assert re.search(rf"\* - {re.escape(what)}\n +- {re.escape(told)}\n", table), (what, told)
+
+
+def power_of_ten(value):
+    return f":math:`10^{{{round(np.log10(value))}}}`"
+
+
+def imported_rooms(path):
+    """The rooms of skxssr that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "skxssr":
+                names = [
+                    f"skxssr.{skxssr._HOMES.get(a.name, a.name).removeprefix('skxssr.')}"
+                    for a in node.names
+                ]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith("skxssr."):
+                yield name.split(".")[1]
+
+
+def test_table_of_imports_is_true():
+    page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    block = page[page.index("Who may import whom") :].split(".. code-block:: text")[1]
+    lines = block.split("Some lines are stricter")[0].strip().splitlines()
+    level = {room.strip(): i for i, line in enumerate(lines) for room in line.split(",")}
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert set(level) == rooms - {"__init__", "__pycache__"}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for other in set(imported_rooms(path)) - {room}:
+            assert level[other] < level[room], f"{path.name} of {room} imports {other}"
+
+
+def test_rooms_are_all_described():
+    page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    for path in PACKAGE.iterdir():
+        if path.suffix == ".py" and path.stem != "_version":
+            assert f"     {path.name} " in page, path.name
+        elif path.is_dir() and (path / "__init__.py").exists():
+            assert f"     {path.name}/ " in page, path.name
