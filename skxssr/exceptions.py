@@ -1,6 +1,12 @@
 """The package's own warnings and errors."""
 
-__all__ = ["ImageReadError", "MissingExtraError", "SkxssrError", "SkxssrWarning"]
+__all__ = [
+    "DamagedFileError",
+    "ImageReadError",
+    "MissingExtraError",
+    "SkxssrError",
+    "SkxssrWarning",
+]
 
 
 class SkxssrWarning(UserWarning):
@@ -29,6 +35,28 @@ class SkxssrError(Exception):
     >>> from skxssr.exceptions import ImageReadError, SkxssrError
     >>> issubclass(ImageReadError, SkxssrError)
     True
+    """
+
+
+class DamagedFileError(SkxssrError, ValueError):
+    """A file that this package should have written is damaged, incomplete or somebody else's.
+
+    The message names the file, what is wrong with it, and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skxssr import Selection
+    >>> from skxssr.exceptions import DamagedFileError
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "why.json").write_text("{}")
+    ...     _ = Path(folder, "why.npz").write_bytes(b"")
+    ...     try:
+    ...         Selection.load(Path(folder, "why"))
+    ...     except DamagedFileError as error:
+    ...         print(error)
+    ...why.json is not a selection that can be read: it does not say of which format it is...
     """
 
 

@@ -88,3 +88,10 @@ def test_pictures_are_drawn(tmp_path, with_source, n_features):
     for name in ("picks.png", "sheet.png"):
         with Image.open(tmp_path / name) as picture:
             assert np.asarray(picture.convert("L")).std() > 10
+
+    figure = plot_picks(source, target, picks)
+    assert [axis.get_title().split(" (")[0] for axis in figure.axes] == ["one", "two"]
+    assert plot_picks(None, target, {"one": [0]}, ax=figure.axes[1]) is figure
+    assert len(contact_sheet(rng.random((12, 8, 6)), np.arange(6)).axes) == 6
+    with pytest.raises(ValueError, match="plot_picks draws 2 panels, but ax holds 1 axes"):
+        plot_picks(None, target, picks, ax=figure.axes[0])

@@ -1,7 +1,6 @@
 """The record of one selection: what was picked and why."""
 
-import html
-import json
+import copy
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,17 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skxssr._utils.optional import import_optional
+from skxssr.base.record_file import FORMAT, canonical, read_record, split_path, write_record
+from skxssr.base.record_view import plot_record, record_html
+from skxssr.exceptions import DamagedFileError
 
 if TYPE_CHECKING:
     import pandas
 
-_FORMAT = 1
-_MOST_SHOWN = 30  # picks in a notebook
+_TERM = "term_"  # before the name of a term, in the file of the arrays
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
     """What `select` picked and why; immutable, and holds none of the input.
+
+    Arrays that it is made of are copied, so that nobody else can change them and the caller may go
+    on writing to theirs; only arrays that are read-only and own their memory are kept as they are.
+    Two records are equal if all fields but `elapsed` are: the same rows for the same reasons,
+    however long it took. So a record may be compared with one from a file or from another run.
 
     Attributes
     ----------
@@ -87,9 +93,31 @@ class Selection:
     utilities: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for value in [*vars(self).values(), *self.terms.values()]:
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
+        for name, value in vars(self).items():
+            if name == "terms":
+                kept: Any = {term: _frozen(values) for term, values in value.items()}
+            elif isinstance(value, dict):
+                kept = copy.deepcopy(value)
+            else:
+                kept = _frozen(value) if isinstance(value, np.ndarray) else value
+            object.__setattr__(self, name, kept)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Selection):
+            return NotImplemented
+        ours, theirs = self._arrays(), other._arrays()
+        return (
+            self._plain() == other._plain()
+            and list(ours) == list(theirs)
+            and all(
+                mine.dtype == theirs[name].dtype
+                and np.array_equal(mine, theirs[name], equal_nan=mine.dtype.kind in "fc")
+                for name, mine in ours.items()
+            )
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.selector, self.n_samples, self.indices.tobytes()))
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -101,29 +129,8 @@ class Selection:
         )
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the summary, and one row a pick."""
-        columns = [
-            "rank",
-            "index",
-            "score",
-            *self.terms,
-            *(["coverage"] if len(self.coverage) else []),
-        ]
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-        body = []
-        for t in range(min(len(self), _MOST_SHOWN)):
-            values = [
-                self.scores[t],
-                *(of[t] for of in self.terms.values()),
-                *self.coverage[t : t + 1],
-            ]
-            cells = [str(t + 1), str(self.indices[t]), *(f"{value:.4g}" for value in values)]
-            body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        more = len(self) - len(body)
-        rest = f"<p>and {more} more: <code>to_frame()</code> has all.</p>" if more else ""
-        said = "<br>".join(map(html.escape, self.summary().splitlines()))
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-        return f"<div><p>{said}</p>{table}{rest}</div>"
+        """What a notebook shows: the summary, the curves, and one row a pick."""
+        return record_html(self)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the coverage loss after each pick, and the alpha curve where alpha was calibrated.
@@ -150,21 +157,7 @@ class Selection:
             raise ValueError(
                 f"{self.selector} keeps no coverage, so that there is nothing to plot."
             )
-        figures = import_optional("matplotlib.figure", extra="report", caller="Selection.plot")
-        curve = ax is None and len(self.alphas) > 0
-        if ax is None:
-            figure = figures.Figure(figsize=(8 if curve else 4, 3), layout="constrained")
-            axes = figure.subplots(1, 1 + curve, squeeze=False)[0]
-        else:
-            figure, axes = ax.figure, [ax]
-        axes[0].plot(np.arange(1, len(self) + 1), self.coverage, marker=".")
-        axes[0].set(xlabel="picks", ylabel=f"coverage loss ({self.calibration})")
-        if curve:
-            axes[1].plot(self.alphas, self.alpha_losses, marker=".")
-            axes[1].axvline(self.alpha, color="0.5", ls=":", label=f"alpha = {self.alpha:g}")
-            axes[1].set(xlabel="alpha", ylabel="coverage loss after the last pick")
-            axes[1].legend()
-        return figure
+        return plot_record(self, ax)
 
     def _terms_of_score(self) -> list[str]:
         """What the selector scored by; "novelty" is among it unless an ablation left it out."""
@@ -272,30 +265,34 @@ class Selection:
         dict
             Field by name, with the number of the format.
         """
-        plain: dict[str, Any] = {"format": _FORMAT}
+        plain: dict[str, Any] = {"format": FORMAT}
         for f in fields(self):
             value = getattr(self, f.name)
             if f.name not in {"terms", "utilities"} and not isinstance(value, np.ndarray):
                 plain[f.name] = value
         return plain
 
+    def _plain(self) -> str:
+        """The plain values as one text, without the seconds."""
+        return canonical({**self.to_dict(), "elapsed": None})
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by the names that they have in the file."""
+        named = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            **{_TERM + name: value for name, value in self.terms.items()},
+            **{name: value for name, value in named.items() if isinstance(value, np.ndarray)},
+        }
+
     def save(self, path: str | Path) -> None:
-        """Write `path`.json (plain values) and `path`.npz (arrays).
+        """Write `path`.json (plain values and a checksum of everything) and `path`.npz (arrays).
 
         Parameters
         ----------
         path : str or Path
             Without a suffix; a suffix ``.json`` or ``.npz`` is dropped.
         """
-        base = _base(path)
-        arrays: dict[str, Any] = {f"term_{name}": value for name, value in self.terms.items()}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, np.ndarray):
-                arrays[f.name] = value
-        text = json.dumps(self.to_dict(), indent=2)
-        np.savez_compressed(base.with_name(base.name + ".npz"), **arrays)
-        base.with_name(base.name + ".json").write_text(text + "\n", encoding="utf-8")
+        write_record(path, self.to_dict(), self._arrays())
 
     @classmethod
     def load(cls, path: str | Path) -> "Selection":
@@ -315,19 +312,55 @@ class Selection:
         ------
         FileNotFoundError
             One of the two files is missing.
-        ValueError
-            The file was written in a format this version does not know.
+        DamagedFileError
+            Its SHA-256 is not that of the content: the files were truncated or changed, or they are
+            of two records; or they are no record of a format that this version knows, or would
+            unpack to more than 64 MiB and a hundred times their size. Files of versions that wrote
+            no SHA-256 are read, and of them only some damages are found.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from skxssr import CoreSetSelector, Selection
+        >>> record = CoreSetSelector().select([[0.0], [1.0], [9.0]], 2, return_selection=True)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     record.save(Path(folder) / "why")
+        ...     again = Selection.load(Path(folder) / "why")
+        >>> again == record
+        True
         """
-        base = _base(path)
-        plain = json.loads(base.with_name(base.name + ".json").read_text(encoding="utf-8"))
-        if plain.pop("format", None) != _FORMAT:
-            raise ValueError(f"{base}.json is not a selection of format {_FORMAT}.")
-        with np.load(base.with_name(base.name + ".npz"), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        terms = {n.removeprefix("term_"): arrays.pop(n) for n in list(arrays) if n[:5] == "term_"}
-        return cls(terms=terms, **arrays, **plain)
+        plain, arrays = read_record(path)
+        terms = {n.removeprefix(_TERM): arrays.pop(n) for n in list(arrays) if n.startswith(_TERM)}
+        _check_fields(path, plain, arrays)
+        values: dict[str, Any] = {**plain, **arrays}
+        return cls(terms=terms, **values)
 
 
-def _base(path: str | Path) -> Path:
-    path = Path(path)
-    return path.with_suffix("") if path.suffix in {".json", ".npz"} else path
+def _frozen(values: Any) -> np.ndarray:
+    """A read-only array that nobody else can write to."""
+    if isinstance(values, np.ndarray) and values.flags.owndata and not values.flags.writeable:
+        return values
+    kept = np.array(values)
+    kept.setflags(write=False)
+    return kept
+
+
+def _check_fields(path: str | Path, plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Refuse files that hold something else than the fields of a record."""
+    of_dict, counts = {"scales", "elapsed", "parameters"}, {"n_samples", "n_source_samples"}
+    known = {f.name for f in fields(Selection)} - {"terms"}
+    indices = arrays.get("indices", np.empty(0))
+    unfit = [
+        *(name for name in [*plain, *arrays] if name not in known),
+        *(name for name in arrays if name in plain or name in of_dict),
+        *(name for name in of_dict if not isinstance(plain.get(name, {}), dict)),
+        *(name for name in counts if type(plain.get(name, 0)) is not int),
+        *(["indices"] if indices.dtype.kind not in "iu" or indices.ndim != 1 else []),
+        *(["scores"] if arrays.get("scores", np.empty(0)).shape != indices.shape else []),
+    ]
+    if unfit:
+        raise DamagedFileError(
+            f"{split_path(path)[0]} and its .npz hold no selection: {unfit[0]!r} is missing or not "
+            "what a selection has there. Pass the path that Selection.save was given."
+        )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skxssr._utils.figures import make_panels, save_figure
 from skxssr._utils.optional import import_optional
 from skxssr.evaluation._analysis.conditions import PLACE
 from skxssr.evaluation.summary import summarize
@@ -18,29 +19,26 @@ _RANDOM = "#6b6b6b"
 _STYLES = ((0, (6, 2)), (0, (2, 2)), (0, (6, 2, 1, 2)), (0, (1, 1)))
 
 
-def _new_figure(width: float, height: float, caller: str) -> Any:
-    """A figure with its own canvas: no window, no global state, whatever backend the user has."""
-    figure = import_optional("matplotlib.figure", extra="report", caller=caller)
-    return figure.Figure(figsize=(width, height), layout="constrained", dpi=120)
-
-
 def plot_label_efficiency(
     runs: Sequence[Mapping[str, Any]],
-    path: str | Path,
+    path: str | Path | None = None,
     *,
+    ax: Any = None,
     random: str = "random",
     confidence: float = 0.95,
     n_bootstrap: int = 500,
     random_state: int = 0,
-) -> None:
+) -> Any:
     """Draw mean Dice against the number of labels, one panel a task, block and network.
 
     Parameters
     ----------
     runs : sequence of mapping
         See `summarize`.
-    path : str or Path
-        Picture file to write; the suffix says the format.
+    path : str or Path, optional
+        Picture file to write; the suffix says the format. None: no file.
+    ax : matplotlib.axes.Axes or sequence of Axes, optional
+        Where to draw instead of a new figure: one a panel.
     random : str, default="random"
         Selector whose draws are chance: dashed, with the middle 80% of its runs shaded.
     confidence : float, default=0.95
@@ -51,12 +49,17 @@ def plot_label_efficiency(
     random_state : int, default=0
         Seed.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure drawn on; not shown.
+
     Raises
     ------
     MissingExtraError
         matplotlib is not installed.
     ValueError
-        A run cannot be used, or all are references.
+        A run cannot be used, all are references, or `ax` holds not one of Axes a panel.
 
     Examples
     --------
@@ -67,7 +70,9 @@ def plot_label_efficiency(
     ...     for p in range(3)
     ...     for name, b, d in [("XSSR", 5, 0.93), ("XSSR", 22, 0.95), ("random", 5, 0.92)]
     ... ]
-    >>> plot_label_efficiency(runs, "efficiency.png")  # doctest: +SKIP
+    >>> figure = plot_label_efficiency(runs, n_bootstrap=20)
+    >>> figure.axes[0].get_xlabel()
+    'labels'
     """
     figure_of = import_optional("matplotlib.ticker", extra="report", caller="plot_label_efficiency")
     rows = summarize(
@@ -86,8 +91,13 @@ def plot_label_efficiency(
     looks = _looks(compared, random)
     styles = {name: i for i, name in enumerate(sorted({r["selector"] for r in references}))}
     lines, columns = _grid(len(places))
-    figure = _new_figure(1.0 + 4.6 * columns, 1.2 + 3.6 * lines, "plot_label_efficiency")
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    figure, axes = make_panels(
+        (lines, columns),
+        (1.0 + 4.6 * columns, 1.2 + 3.6 * lines),
+        ax=ax,
+        caller="plot_label_efficiency",
+        n=len(places),
+    )
     blocks = {row["block"] for row in compared}
     legend: dict[str, Any] = {}
     for axis, place in zip(axes, places, strict=False):
@@ -135,40 +145,47 @@ def plot_label_efficiency(
         axis.axis("off")
     for axis in axes[::columns]:
         axis.set_ylabel("Dice x 100")
-    figure.legend(
-        legend.values(),
-        legend.keys(),
-        loc="outside lower center",
-        ncols=min(4, 2 * columns),
-        fontsize=8,
-        frameon=False,
-    )
-    figure.savefig(path)
+    look: dict[str, Any] = {"fontsize": 8, "frameon": False}
+    if ax is None:
+        look |= {"loc": "outside lower center", "ncols": min(4, 2 * columns)}
+    (figure if ax is None else axes[0]).legend(legend.values(), legend.keys(), **look)
+    return save_figure(figure, path)
 
 
 _DRAWN = ("dice", "dice_low", "dice_high", "p10_runs", "p90_runs")
 
 
 def plot_forest(
-    rows: Sequence[Mapping[str, Any]], path: str | Path, *, against: str = "random"
-) -> None:
+    rows: Sequence[Mapping[str, Any]],
+    path: str | Path | None = None,
+    *,
+    ax: Any = None,
+    against: str = "random",
+) -> Any:
     """Draw paired differences of Dice with their intervals, one panel a task, block and network.
 
     Parameters
     ----------
     rows : sequence of mapping
         `Summary.comparisons`, or some of them.
-    path : str or Path
-        Picture file to write; the suffix says the format.
+    path : str or Path, optional
+        Picture file to write; the suffix says the format. None: no file.
+    ax : matplotlib.axes.Axes or sequence of Axes, optional
+        Where to draw instead of a new figure: one a panel.
     against : str, default="random"
         Selector that the others are paired with; rows about another are left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure drawn on; not shown.
 
     Raises
     ------
     MissingExtraError
         matplotlib is not installed.
     ValueError
-        No row is about `against`.
+        No row is about `against`, or `ax` holds not one of Axes a panel.
 
     Notes
     -----
@@ -180,7 +197,9 @@ def plot_forest(
     >>> row = dict(task="chest", block="picks", embedder="mae", segmenter="unet", budget=22)
     >>> row |= dict(selector="XSSR", against="random", difference=0.3, low=0.1, high=0.5)
     >>> row |= dict(p_holm=0.01, n_pools=8)
-    >>> plot_forest([row], "forest.png")  # doctest: +SKIP
+    >>> figure = plot_forest([row])
+    >>> len(figure.axes)
+    1
     """
     kept = [r for r in rows if r["against"] == against and r["difference"] is not None]
     if not kept:
@@ -191,8 +210,14 @@ def plot_forest(
     looks = _looks(kept, None)
     lines, columns = _grid(len(places))
     longest = max(len(panel) + 1.5 * len({r["budget"] for r in panel}) for panel in panels)
-    figure = _new_figure(1.0 + 4.6 * columns, 0.7 + lines * (0.7 + 0.21 * longest), "plot_forest")
-    axes = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
+    figure, axes = make_panels(
+        (lines, columns),
+        (1.0 + 4.6 * columns, 0.7 + lines * (0.7 + 0.21 * longest)),
+        ax=ax,
+        caller="plot_forest",
+        n=len(places),
+        sharex=True,
+    )
     for axis, place, panel in zip(axes, places, panels, strict=False):
         _forest(axis, panel, looks)
         axis.set_title(_title(place, places), fontsize=10)
@@ -200,11 +225,12 @@ def plot_forest(
         axis.axis("off")
     for axis in axes[max(0, len(places) - columns) : len(places)]:
         axis.tick_params(axis="x", labelbottom=True)
-    figure.supxlabel(
-        f"Dice x 100, difference to {against}\n(pools in brackets; filled: corrected p < 0.05)",
-        fontsize=9,
-    )
-    figure.savefig(path)
+    said = f"Dice x 100, difference to {against}\n(pools in brackets; filled: corrected p < 0.05)"
+    if ax is None:
+        figure.supxlabel(said, fontsize=9)
+    else:
+        axes[len(places) - 1].set_xlabel(said, fontsize=9)
+    return save_figure(figure, path)
 
 
 def _forest(

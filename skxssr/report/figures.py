@@ -6,25 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from skxssr._utils.optional import import_optional
+from skxssr._utils.figures import make_panels, new_figure, save_figure
 from skxssr.base.preprocess import fit_scale_and_pca
 from skxssr.io import Images
 
 _COLUMNS = 6
 
 
-def _new_figure(width: float, height: float, caller: str) -> Any:
-    """A figure with its own canvas: no window, no global state, whatever backend the user has."""
-    figure = import_optional("matplotlib.figure", extra="report", caller=caller)
-    return figure.Figure(figsize=(width, height), layout="constrained", dpi=120)
-
-
 def plot_picks(
     source: np.ndarray | None,
     target: np.ndarray,
     picks: Mapping[str, np.ndarray],
-    path: str | Path,
-) -> None:
+    path: str | Path | None = None,
+    *,
+    ax: Any = None,
+) -> Any:
     """Draw the first two principal components of both sites, and what each selector picked.
 
     Parameters
@@ -35,13 +31,22 @@ def plot_picks(
         Target embeddings.
     picks : mapping of str to ndarray of int
         Picked rows of the target by name of the selector, one panel each, numbered in pick order.
-    path : str or Path
-        Picture file to write; the suffix says the format.
+    path : str or Path, optional
+        Picture file to write; the suffix says the format. None: no file.
+    ax : matplotlib.axes.Axes or sequence of Axes, optional
+        Where to draw instead of a new figure: one for each of `picks`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure drawn on; not shown.
 
     Raises
     ------
     MissingExtraError
         matplotlib is not installed.
+    ValueError
+        `ax` holds another number of axes than `picks` entries.
 
     Notes
     -----
@@ -58,11 +63,18 @@ def plot_picks(
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "picks.png"
-    ...     plot_picks(None, X, {"CoreSet": CoreSetSelector().select(X, 5)}, path)
+    ...     figure = plot_picks(None, X, {"CoreSet": CoreSetSelector().select(X, 5)}, path)
     ...     path.stat().st_size > 1000
     True
     """
-    figure = _new_figure(1 + 5.0 * len(picks), 5.2, "plot_picks")
+    figure, axes = make_panels(
+        (1, len(picks)),
+        (1 + 5.0 * len(picks), 5.2),
+        ax=ax,
+        caller="plot_picks",
+        sharex=True,
+        sharey=True,
+    )
     transform = fit_scale_and_pca(source, target)
     here = transform(target)[:, :2]
     there = np.empty((0, here.shape[1])) if source is None else transform(source)[:, :2]
@@ -71,7 +83,6 @@ def plot_picks(
     shown = np.vstack([here, there])
     low, high = np.percentile(shown, [0.5, 99.5], axis=0)
     margin = 0.08 * (high - low) + 1e-9
-    axes = figure.subplots(1, len(picks), sharex=True, sharey=True, squeeze=False)[0]
     for axis, (name, rows) in zip(axes, picks.items(), strict=True):
         axis.scatter(*there.T, s=10, c="#b8b8b8", marker="s", lw=0, label="source")
         axis.scatter(*here.T, s=14, c="#7fb3d5", alpha=0.7, lw=0, label="target")
@@ -88,12 +99,16 @@ def plot_picks(
         axis.set_xlabel("first principal component")
     axes[0].set_ylabel("second principal component")
     axes[0].legend(loc="best", fontsize=8, framealpha=0.9)
-    figure.savefig(path)
+    return save_figure(figure, path)
 
 
 def contact_sheet(
-    images: Any, picks: np.ndarray, path: str | Path, *, captions: Sequence[str] | None = None
-) -> None:
+    images: Any,
+    picks: np.ndarray,
+    path: str | Path | None = None,
+    *,
+    captions: Sequence[str] | None = None,
+) -> Any:
     """Draw the picked images in pick order.
 
     Parameters
@@ -102,10 +117,15 @@ def contact_sheet(
         The target, see `skxssr.io.Images`; only the picked are read.
     picks : ndarray of int
         Rows in pick order.
-    path : str or Path
-        Picture file to write.
+    path : str or Path, optional
+        Picture file to write; the suffix says the format. None: no file.
     captions : sequence of str, optional
         One a pick; by default the name of the image.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure drawn on; not shown.
 
     Raises
     ------
@@ -122,7 +142,7 @@ def contact_sheet(
     >>> films = make_phantoms("chest", "A", 8, random_state=0, image_size=32)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "sheet.png"
-    ...     contact_sheet(films.images, np.array([5, 0, 2]), path, captions=["a", "b", "c"])
+    ...     figure = contact_sheet(films.images, np.array([5, 0, 2]), path, captions="abc")
     ...     path.stat().st_size > 1000
     True
     """
@@ -131,7 +151,7 @@ def contact_sheet(
         captions = [Path(name).stem for name in chosen.names]
     columns = min(_COLUMNS, len(chosen))
     lines = -(-len(chosen) // columns)
-    figure = _new_figure(2.0 * columns, 2.25 * lines, "contact_sheet")
+    figure = new_figure(2.0 * columns, 2.25 * lines, "contact_sheet")
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axis in axes:
         axis.axis("off")
@@ -139,4 +159,4 @@ def contact_sheet(
         image = chosen[rank]
         axis.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=1)
         axis.set_title(f"{rank + 1}. {caption}", fontsize=7)
-    figure.savefig(path)
+    return save_figure(figure, path)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from skxssr._utils.figures import new_figure, save_figure
 from skxssr.io import Images, Masks, check_mask_shapes
 from skxssr.metrics import dice
-from skxssr.report.figures import _new_figure
 
 __all__ = ["error_sheet"]
 
@@ -28,11 +28,11 @@ def error_sheet(
     images: Any,
     true: Any,
     predictions: Mapping[str, Any],
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     rows: Any = None,
     captions: Sequence[str] | None = None,
-) -> None:
+) -> Any:
     """Draw images beside their true masks and what each network got right and wrong.
 
     One line an image: the image, the outline of the truth, and for each network the predicted mask
@@ -50,12 +50,17 @@ def error_sheet(
         are not told apart.
     predictions : mapping of str to masks
         Predicted masks, one an image, by name of the network; a column each.
-    path : str or Path
-        Picture file to write; the suffix says the format.
+    path : str or Path, optional
+        Picture file to write; the suffix says the format. None: no file.
     rows : array-like of int, optional
         Images to show, from top to bottom, at most 30. All by default.
     captions : sequence of str, optional
         What to write beside each of `rows`; by default the name of the image.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure drawn on; not shown.
 
     Raises
     ------
@@ -77,7 +82,9 @@ def error_sheet(
     >>> true = np.zeros((1, 32, 32), dtype=np.uint8)
     >>> true[0, 8:24, 8:24] = 1
     >>> images, shifted = 0.5 * true, np.roll(true, 3, axis=2)
-    >>> error_sheet(images, true, {"shifted": shifted}, "sheet.png")  # doctest: +SKIP
+    >>> figure = error_sheet(images, true, {"shifted": shifted})
+    >>> len(figure.axes)  # the image, the truth, one network
+    3
     """
     images = Images(images)
     shown = np.arange(len(images)) if rows is None else np.asarray(rows)
@@ -104,7 +111,7 @@ def error_sheet(
         raise ValueError(f"captions has {len(captions)} entries, but {len(chosen)} rows are shown.")
     for masks in columns.values():
         check_mask_shapes(chosen, masks)
-    figure = _new_figure(
+    figure = new_figure(
         _SIDE * (1 + len(columns)) + 0.4, (_SIDE + 0.2) * len(chosen) + 0.7, "error_sheet"
     )
     axes = figure.subplots(len(chosen), 1 + len(columns), squeeze=False)
@@ -114,7 +121,7 @@ def error_sheet(
     for axis, name in zip(axes[0], ["image", *columns], strict=True):
         axis.set_title("\n".join(filter(None, [name, axis.get_title()])), fontsize=8)
     _draw_legend(figure)
-    figure.savefig(path)
+    return save_figure(figure, path)
 
 
 def error_picture(image: np.ndarray, true: np.ndarray, pred: np.ndarray) -> np.ndarray:

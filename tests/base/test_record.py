@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 
 from skxssr import CoreSetSelector, RandomSelector, Selection, XSSRSelector
 from skxssr._utils.optional import import_optional
-from skxssr.exceptions import MissingExtraError
+from skxssr.exceptions import DamagedFileError, MissingExtraError
 from skxssr.selection import make_variant
 from tests.conftest import normal
 
@@ -80,7 +81,7 @@ def test_parameters_that_are_no_plain_values_are_text(pool, tmp_path):
 def test_an_unknown_format_and_a_missing_file_are_refused(record, tmp_path):
     record.save(tmp_path / "run")
     (tmp_path / "run.json").write_text('{"format": 99}')
-    with pytest.raises(ValueError, match="not a selection of format 1"):
+    with pytest.raises(DamagedFileError, match="it is of format 99"):
         Selection.load(tmp_path / "run")
     with pytest.raises(FileNotFoundError, match=r"nowhere\.json"):
         Selection.load(tmp_path / "nowhere")
@@ -195,3 +196,56 @@ def test_plot_draws_the_coverage_and_the_alpha_curve(pool, source):
     assert len(XSSRSelector().select(pool, 7, return_selection=True).plot().axes) == 1
     with pytest.raises(ValueError, match="keeps no coverage"):
         Selection(np.arange(3), np.zeros(3, np.float32), selector="Mine").plot()
+
+
+def test_a_notebook_shows_both_curves_and_escapes_every_text(pool, source):
+    shown = RECORDS["calibrated"](pool, source)._repr_html_()
+    assert shown.count("<polyline") == 2
+    assert "coverage loss (mean_distance)" in shown
+    hostile = Selection(
+        np.arange(3),
+        np.zeros(3, np.float32),
+        coverage=np.arange(3.0),
+        calibration="<script>",
+        selector='"><script>',
+        n_samples=9,
+    )
+    assert "<script>" not in hostile._repr_html_()
+    parser = HTMLParser()
+    tags = []
+    parser.handle_starttag = lambda tag, attributes: tags.append(tag)
+    parser.feed(hostile._repr_html_())
+    drawn = {"div", "p", "br", "figure", "svg", "polyline", "figcaption"}
+    assert set(tags) == drawn | {"table", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_the_arrays_of_the_caller_stay_writable_and_apart():
+    rows, scores, term = np.arange(3), np.zeros(3, np.float32), np.ones(3)
+    notes = {"sampled": [1, 2]}
+    record = Selection(rows, scores, terms={"density": term}, scales=notes)
+    rows[0], scores[0], term[0] = 7, 7, 7
+    notes["sampled"].append(3)
+    assert record.indices.tolist() == [0, 1, 2]
+    assert record.scores.tolist() == [0, 0, 0]
+    assert record.terms["density"].tolist() == [1, 1, 1]
+    assert record.scales == {"sampled": [1, 2]}
+    assert dataclasses.replace(record, selector="Mine").indices is record.indices
+
+
+def test_equal_records_have_one_hash_and_others_differ(record, pool, source):
+    again = dataclasses.replace(record, elapsed={"preprocess": 1e9})
+    assert again == record
+    assert hash(again) == hash(record)
+    assert len({record, again}) == 1
+    assert record != 7
+    for field, value in {
+        "selector": "Mine",
+        "n_samples": 81,
+        "alpha": 0.123,
+        "scales": {"exact": "no"},
+        "scores": record.scores + 1 if np.isfinite(record.scores).all() else np.zeros(7, "f4"),
+        "coverage": np.arange(7.0),
+        "terms": {**record.terms, "other": np.zeros(7)},
+        "utilities": np.zeros((7, 80), np.float32),
+    }.items():
+        assert dataclasses.replace(record, **{field: value}) != record, field

@@ -51,3 +51,19 @@ def test_the_efficiency_picture_draws_what_the_table_says(tmp_path, runs, monkey
         for name in ("CoreSet", "MaxHerding", "XSSR", "random")
     ]
     np.testing.assert_allclose(drawn, expected)
+
+
+def test_they_draw_into_the_axes_passed_and_return_the_figure(runs):
+    from matplotlib.figure import Figure
+
+    picks = [r for r in runs if r["block"] == "picks"]
+    comparisons = summarize(picks, n_bootstrap=20).comparisons
+    mine = Figure()
+    left, right = mine.subplots(1, 2)
+    assert plot_label_efficiency(picks, ax=left, n_bootstrap=20) is mine
+    assert plot_forest(comparisons, ax=[right]) is mine
+    alone = plot_label_efficiency(picks, n_bootstrap=20).axes[0], plot_forest(comparisons).axes[0]
+    for drawn, expected in zip((left, right), alone, strict=True):
+        assert len(drawn.lines) == len(expected.lines) > 0
+    with pytest.raises(ValueError, match="plot_forest draws 1 panels, but ax holds 2 axes"):
+        plot_forest(comparisons, ax=[left, right])
