@@ -1,9 +1,4 @@
-"""Data shared by the tests of selection, and the built documentation."""
-
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+"""Data shared by the tests of selection."""
 
 import numpy as np
 import pytest
@@ -53,27 +48,3 @@ def pool():
 @pytest.fixture
 def source():
     return normal(30, 3, 11) + 0.5
-
-
-@pytest.fixture(scope="session")
-def html(tmp_path_factory):
-    """The built pages, examples run; built from a copy, to write nothing into the repository."""
-    for name in ("pydata_sphinx_theme", "sphinx_gallery", "segmentation_models_pytorch"):
-        pytest.importorskip(name, reason="pages and the examples on them need it")
-    for name in ("matplotlib", "pandas", "skactiveml"):
-        pytest.importorskip(name, reason="examples on the pages need it")
-    root, folder = Path(__file__).parents[1], tmp_path_factory.mktemp("docs")
-    ignored = shutil.ignore_patterns("_build", "auto_examples", "generated", "__pycache__")
-    shutil.copytree(root / "docs", folder / "docs", ignore=ignored)
-    shutil.copytree(root / "examples", folder / "examples", ignore=ignored)
-    for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
-        shutil.copy(root / name, folder)
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "html"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "html"

@@ -1,22 +1,59 @@
-"""What the examples print and draw is what they claim.
+"""The built pages: their links and formulas, and what the examples print and draw on them.
 
-They run while the documentation is built (the fixture `html`), where an example that fails or warns
-fails the build. So the checks here only read the pages, and a single example runs as a script.
+The fixture `html` builds the documentation once, for all tests that read a page; they stand in one
+file because each process of a parallel run would build it again. An example that fails or warns
+fails the build, so that the checks here only read what it printed; one runs as a script.
 """
 
 import html as markup
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 RUN = [name for name in EXAMPLES if name.startswith("plot_")]
+
+
+@pytest.fixture(scope="session")
+def html(tmp_path_factory):
+    """The built pages, examples run; built from a copy, to write nothing into the repository."""
+    for name in ("pydata_sphinx_theme", "sphinx_gallery", "segmentation_models_pytorch"):
+        pytest.importorskip(name, reason="pages and the examples on them need it")
+    for name in ("matplotlib", "pandas", "skactiveml"):
+        pytest.importorskip(name, reason="examples on the pages need it")
+    folder = tmp_path_factory.mktemp("docs")
+    ignored = shutil.ignore_patterns("_build", "auto_examples", "generated", "__pycache__")
+    shutil.copytree(DOCS, folder / "docs", ignore=ignored)
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=ignored)
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "html"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def page(html, name):
+    return (html / f"{name}.html").read_text(encoding="utf-8")
+
+
+def visible(html, name):
+    """The text of a page without its tags."""
+    return re.sub(r"<[^>]+>", "", page(html, name)).replace("&quot;", '"').replace("&#39;", "'")
 
 
 def output(html, name):
@@ -32,6 +69,79 @@ def arrays_in(text):
 
 def number(pattern, text):
     return float(re.search(pattern, text).group(1))
+
+
+def test_formulas_are_drawn_by_the_browser_alone(html):
+    method = page(html, "method")
+    assert method.count("<math") > 40
+    assert "mathjax" not in method.lower()
+
+
+def test_picture_of_the_method_is_there(html):
+    name = "sphx_glr_plot_xssr_vs_coreset_001.png"
+    assert name in page(html, "method")
+    assert (html / "_images" / name).stat().st_size > 20_000
+
+
+def test_pages_need_no_network(html):
+    loaded = [
+        url
+        for path in html.rglob("*.html")
+        for tag in re.findall(r"<(?:script|link|img)[^>]*>", path.read_text(encoding="utf-8"))
+        for url in re.findall(r'(?:src|href)="(https?:[^"]+)"', tag)
+    ]
+    assert not loaded
+
+
+def test_help_is_that_of_the_parser(html):
+    from skxssr.cli import build_parser
+
+    shown = visible(html, "guide/command_line")
+    commands = build_parser()._subparsers._group_actions[0].choices
+    options = {
+        option
+        for command in commands.values()
+        for action in command._actions
+        for option in action.option_strings
+    }
+    assert {"--budget", "--embeddings", "--masks"} <= options
+    for option in options:
+        assert option in shown
+
+
+def test_root_files_are_pages(html):
+    assert "XSSRSelector" in visible(html, "changelog")
+    assert "make test" in visible(html, "contributing")
+    for name in ("changelog", "contributing"):
+        text = visible(html, name)
+        assert "``" not in text
+        assert "**" not in text
+        assert "](" not in text
+
+
+def test_links_between_the_pages_lead_somewhere(html):
+    found = [path for path in html.rglob("*.html") if "_static" not in path.parts]
+    pages = {path: path.read_text(encoding="utf-8") for path in found}
+    anchors = {path: {*re.findall(r'\bid="([^"]+)"', text)} for path, text in pages.items()}
+    broken = []
+    for path, text in pages.items():
+        for url in re.findall(r'<(?:a|img|link|script)\b[^>]*? (?:href|src)="([^"]+)"', text):
+            if re.match(r"[a-z]+:", url):
+                continue
+            file, _, anchor = unquote(url).partition("#")
+            file = (path.parent / file.split("?")[0]).resolve() if file else path
+            if not file.exists() or (anchor and anchor not in anchors.get(file, ())):
+                broken.append(f"{path.relative_to(html)}: {url}")
+    assert not broken
+
+
+def test_figures_of_the_study_are_read_from_the_pages_of_results(html):
+    committed = (DOCS / "results" / "cxr.md").read_text(encoding="utf-8")
+    report = committed[committed.index("## contradicting_masks") :]
+    row = next(line for line in report.splitlines() if line.startswith("| MaxHerding "))
+    shown = visible(html, "choosing")
+    for cell in [cell.strip() for cell in row.split("|")][2:6]:
+        assert cell in shown
 
 
 def test_every_example_has_its_place_and_its_page(html, monkeypatch):
