@@ -180,7 +180,12 @@ def _run(
     with (
         deterministic_cudnn(),
         progress_bar(
-            recipe.steps, recipe.label, verbose=shown, unit="step", done=len(losses)
+            recipe.steps,
+            recipe.label,
+            verbose=shown,
+            unit="step",
+            done=len(losses),
+            stays=True,  # with its last loss
         ) as bar,
         contextlib.closing(prefetch(batch, steps)) as stream,
         _interrupts_wait(active=keeper is not None) as interrupted,

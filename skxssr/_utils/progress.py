@@ -1,4 +1,4 @@
-"""Progress bars: tqdm where it is installed, silence where it is not."""
+"""Progress bars: tqdm's where it is installed, silence where it is not."""
 
 import sys
 from collections.abc import Iterable, Sized
@@ -37,19 +37,34 @@ class _NoBar:
 
 
 def progress_bar(
-    total: int | None, desc: str, *, verbose: int, unit: str = "it", done: int = 0
+    total: int | None,
+    desc: str,
+    *,
+    verbose: int,
+    unit: str = "it",
+    done: int = 0,
+    stays: bool = False,
 ) -> Any:
-    """A bar on stderr with `update`, `set_postfix` and `close`; a silent one if `verbose` is 0.
+    """A bar with `update`, `set_postfix` and `close`; a silent one if `verbose` is 0.
 
-    `done` of the `total` were done by an earlier run, and say nothing of the speed of this one.
+    It is a widget in a notebook, and text on stderr elsewhere. `done` of the `total` were done by
+    an earlier run, and say nothing of the speed of this one. A bar that `stays` is left on the
+    screen with its last values, as every bar is from ``verbose=2``.
     """
     if not verbose or sys.stderr is None:
         return _NoBar()
     try:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
     except ModuleNotFoundError:  # tqdm comes with the torch extra; selection alone runs without
         return _NoBar()
-    return tqdm(total=total, initial=done, desc=desc, unit=unit, file=_Stderr(), leave=verbose > 1)
+    return tqdm(
+        total=total,
+        initial=done,
+        desc=desc,
+        unit=unit,
+        file=_Stderr(),
+        leave=stays or verbose > 1,
+    )
 
 
 def progress(items: Iterable, desc: str, *, verbose: int, total: int | None = None) -> Iterable:

@@ -1,11 +1,26 @@
 """The arguments of `select`, validated into a `Request`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
+
+# What other libraries call the arguments of `select`.
+_BUDGET = "budget=, the number of rows to pick (22) or their share (0.1)"
+_ROWS = "labeled=, the rows that are labelled already"
+_MEANT = {
+    **dict.fromkeys(
+        ("n", "k", "n_samples", "n_select", "n_instances", "batch_size", "size", "num_samples"),
+        _BUDGET,
+    ),
+    **dict.fromkeys(("labelled", "initial", "selected", "idxs_lb"), _ROWS),
+    **dict.fromkeys(("weights", "weight"), "sample_weight=, one number a row"),
+    "source": "fit(source) first, then select(X, budget)",
+    "random_state": "it into the selector: RandomSelector(random_state=0)",
+    "n_jobs": "it into the selector, where it has n_jobs: XSSRSelector(n_jobs=2)",
+}
 
 
 class Request(NamedTuple):
@@ -46,19 +61,41 @@ class Request(NamedTuple):
 
 def check_budget(budget: Any, n: int) -> int:
     """A count as it is, a fraction in (0, 1] of all n rows as max(1, floor(fraction * n))."""
+    if budget is None:
+        raise TypeError(
+            "select needs a budget, the number of rows to pick: write select(X, 22) for 22 rows or "
+            "select(X, 0.1) for a tenth of them."
+        )
     if isinstance(budget, bool | np.bool_) or not isinstance(budget, Real):
         raise TypeError(
             f"budget must be a count (int) or a fraction in (0, 1] (float). Got {budget!r} of type "
-            f"{type(budget).__name__} instead."
+            f"{type(budget).__name__} instead: write 22 for 22 rows or 0.1 for a tenth of them."
         )
     if isinstance(budget, Integral):
         if int(budget) < 1:
-            raise ValueError(f"budget must be at least 1. Got {budget} instead.")
+            raise ValueError(
+                f"budget must be at least 1. Got {budget} instead: where no row is to be picked, "
+                "do not call select."
+            )
         return int(budget)
     if not 0 < float(budget) <= 1:
-        hint = " For a count, pass an int." if float(budget) > 1 else ""
+        is_count = float(budget) > 1 and float(budget).is_integer()
+        hint = " For a count, pass an int" + (f": {int(float(budget))}." if is_count else ".")
         raise ValueError(f"A fractional budget must be in (0, 1]. Got {budget} instead.{hint}")
     return max(1, int(np.floor(float(budget) * n + 1e-9)))
+
+
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Say which argument of `select` is meant by one that it does not have."""
+    for name in names:
+        if name in _MEANT:
+            meant = f"write {_MEANT[name]}"
+        else:
+            meant = (
+                "it takes budget, labeled, candidates, groups, max_per_group, sample_weight and "
+                "return_selection"
+            )
+        raise TypeError(f"select got an unexpected argument {name!r}: {meant}.")
 
 
 def check_rows(value: Any, n: int, name: str) -> np.ndarray:

@@ -8,7 +8,7 @@ import time
 import warnings
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
@@ -20,12 +20,23 @@ from skxssr._utils.lazy import is_lazy
 from skxssr._utils.optional import import_optional
 from skxssr._utils.parameters import plain_parameters
 from skxssr.base.preprocess import fit_scale_and_pca, normalize_rows
-from skxssr.base.request import Request, check_request, naming_rows
+from skxssr.base.request import (
+    Request,
+    check_budget,
+    check_request,
+    naming_rows,
+    refuse_unknown,
+)
 from skxssr.base.selection import Selection
 from skxssr.exceptions import SkxssrWarning
 
 _LARGEST = 1e150  # its square is still finite
 _FLOATS = [np.float64, np.float32]
+# Verbs of scikit-learn that a selector does not have; `__getattr__` says what to write instead.
+_OTHER_VERBS = {
+    "fit_predict", "predict", "fit_transform", "transform", "fit_select", "fit_resample", "score",
+    "query", "sample",
+}  # fmt: skip
 
 
 def _floats(X: Any) -> list[Any]:
@@ -130,13 +141,28 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         self.__dict__.update(fitted)
         return self
 
+    if not TYPE_CHECKING:  # a type checker should know what is not there
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for what is not there: say what to write instead of another verb."""
+            kind = type(self).__name__
+            said = f"{kind!r} object has no attribute {name!r}"
+            if name in _OTHER_VERBS:
+                said += (
+                    f": a selector takes the source in fit and picks rows of the target in select. "
+                    f"Write {kind}().fit(source).select(X, 22), or {kind}().select(X, 22) without "
+                    "a source. Of a Pipeline that ends in a selector: "
+                    "pipe.fit(source)[-1].select(pipe[:-1].transform(X), 22)"
+                )
+            raise AttributeError(said)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "source_")
 
     def select(
         self,
         X: Any,
-        budget: int | float,
+        budget: int | float | None = None,
         *,
         labeled: Any = None,
         candidates: Any = None,
@@ -144,6 +170,7 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         max_per_group: int | None = None,
         sample_weight: Any = None,
         return_selection: bool = False,
+        **unknown: Any,
     ) -> Any:
         """Pick rows of the target.
 
@@ -154,7 +181,8 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
             Dask array, see `skxssr.distributed.select`.
         budget : int or float
             How many rows: an int is a count, a float in (0, 1] is that fraction of all
-            `n_samples`, rounded down, at least one row. So 1 is one row, 1.0 all of them.
+            `n_samples`, rounded down, at least one row. So 1 is one row, 1.0 all of them. It has
+            no default: the error of a call without it says what to write.
         labeled : array-like of int, or boolean mask of shape (n_samples,), optional
             Rows already labelled: they count as covered and are never returned.
         candidates : array-like of int, or boolean mask of shape (n_samples,), optional
@@ -168,6 +196,8 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
             Demand of each row, at least 0; by default 1.
         return_selection : bool, default=False
             Return the whole record instead of the indices.
+        **unknown
+            Refused; the error names the argument that is meant, for ``k=`` and ``n=`` the budget.
 
         Returns
         -------
@@ -180,8 +210,11 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
             X has NaN or infinite values, no row, or another number of features than the source;
             or an argument is out of its range. The message names the largest feasible budget.
         TypeError
-            `budget` is not a number.
+            `budget` is missing or not a number, or there is no such argument.
         """
+        refuse_unknown(unknown)
+        if budget is None:
+            check_budget(budget, 0)
         if is_lazy(X) or is_lazy(self.__dict__.get("source_")):
             return _distributed().select(
                 self,
@@ -197,12 +230,13 @@ class BaseSelector(BaseEstimator, metaclass=ABCMeta):
         self._validate_params()
         X = _from_torch(X)
         with naming_rows(X, "target"):
-            if hasattr(self, "source_"):
+            source = getattr(self, "source_", None)
+            if source is not None and hasattr(self, "feature_names_in_"):
                 X = validate_data(self, X, reset=False, dtype=_floats(X), order="C")
-                source = self.source_
-            else:
+            else:  # names of columns say nothing where the source had none
                 X = check_array(X, dtype=_floats(X), order="C", estimator=self, input_name="X")
-                source = None
+                if source is not None:
+                    validate_data(self, X, reset=False, skip_check_array=True)
         _check_magnitude(X, "target")
         request = check_request(
             len(X),

@@ -1,5 +1,7 @@
 """Data frames in, their own labels out; transformers, searches and routing of scikit-learn."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +47,43 @@ def test_a_frame_picks_what_its_values_pick(library, selector, pool, source):
         with pytest.raises(ValueError, match="feature names should match"):
             fitted.select(frame[["b", "a", "c"]], 9)
     assert clone(selector).select(frame, 9).tolist() == clone(selector).select(pool, 9).tolist()
+
+
+def test_a_frame_for_a_source_of_no_names_is_taken_without_a_warning(pool, source):
+    frame = make_frame("pandas", pool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = CoreSetSelector().fit(source)
+        assert fitted.select(frame, 9).tolist() == fitted.select(pool, 9).tolist()
+        assert len(CoreSetSelector().select(frame, 9)) == 9
+    with pytest.raises(ValueError, match="2 features, but CoreSetSelector is expecting 3"):
+        fitted.select(frame[["a", "b"]], 9)
+
+
+@every_selector
+def test_the_last_step_of_a_pipeline_selects_what_the_transformer_hands_over(
+    selector, pool, source
+):
+    pipe = make_pipeline(StandardScaler(), clone(selector)).fit(source)
+    by_hand = clone(selector).fit(StandardScaler().fit_transform(source))
+    expected = by_hand.select(StandardScaler().fit(source).transform(pool), 5).tolist()
+    assert pipe[-1].select(pipe[:-1].transform(pool), 5).tolist() == expected
+    assert clone(pipe).get_params()["standardscaler"] is not pipe.get_params()["standardscaler"]
+
+
+@every_selector
+@pytest.mark.parametrize("verb", ["fit_predict", "predict", "transform", "fit_transform", "score"])
+def test_another_verb_says_what_to_write(selector, verb, pool):
+    assert not hasattr(selector, verb)
+    with pytest.raises(AttributeError, match=rf"{verb}'.*\.fit\(source\)\.select\(X, 22\)"):
+        getattr(selector, verb)(pool)
+    if verb in ("transform", "fit_transform"):  # a Pipeline says of these that it has none
+        return
+    with pytest.raises(AttributeError, match=f"no attribute '{verb}'") as caught:
+        getattr(make_pipeline(StandardScaler(), clone(selector)), verb)(pool)
+    assert r"pipe.fit(source)[-1].select(pipe[:-1].transform(X), 22)" in str(caught.value.__cause__)
+    with pytest.raises(AttributeError, match="has no attribute 'colour'$"):
+        selector.colour  # noqa: B018
 
 
 @every_library

@@ -51,6 +51,12 @@ BAD_ARGUMENTS = {
     "budget fraction 0": ({"budget": 0.0}, ValueError, r"in \(0, 1\]. Got 0.0"),
     "budget fraction": ({"budget": 1.5}, ValueError, r"in \(0, 1\]. Got 1.5"),
     "budget NaN": ({"budget": np.nan}, ValueError, r"in \(0, 1\]. Got nan"),
+    "budget as a float": ({"budget": 7.0}, ValueError, r"Got 7.0 .*pass an int: 7\."),
+    "budget None": ({"budget": None}, TypeError, r"needs a budget.*write select\(X, 22\)"),
+    "n": ({"n": 5}, TypeError, "unexpected argument 'n': write budget="),
+    "k": ({"k": 5}, TypeError, "unexpected argument 'k': write budget="),
+    "another name": ({"colour": 5}, TypeError, "unexpected argument 'colour': it takes budget, "),
+    "a seed": ({"random_state": 0}, TypeError, "write it into the selector"),
     "budget bool": ({"budget": True}, TypeError, "budget must be a count .*Got True of type bool"),
     "budget text": ({"budget": "5%"}, TypeError, "budget must be a count .*Got '5%' of type str"),
     "budget above what labels leave": (
