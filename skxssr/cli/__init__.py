@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 
 from skxssr._utils.console import make_printable, say
 from skxssr._version import __version__
-from skxssr.cli import compare, demo, embed, evaluate, predict, select, split, train
+from skxssr.cli import compare, demo, embed, evaluate, predict, report, select, split, train
 
 # In the order of the story: embed, select, split, review, train, predict, evaluate, compare,
 # report, and the demonstration last. Each has `add_command`, which adds its parser and names
 # the function that runs it.
-_COMMANDS = (embed, select, split, train, predict, evaluate, compare, demo)
+_COMMANDS = (embed, select, split, train, predict, evaluate, compare, report, demo)
 
 # One example for each command, in the order of the story; `_epilog` shows those that are there.
 _EXAMPLES = {
@@ -28,6 +28,7 @@ _EXAMPLES = {
     "evaluate": "skxssr evaluate --model model/ --test split/ --images siteB/ --masks masks/ "
     "--out scores/",
     "compare": "skxssr compare --source siteA/ --target siteB/ --masks masks/ --out compared/",
+    "report": "skxssr report picks/",
     "demo": "skxssr demo",
 }
 
@@ -72,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     make_printable()
     args = build_parser().parse_args(argv)
+    args.command_line = shlex.join(["skxssr", *(sys.argv[1:] if argv is None else argv)])
     # before torch loads: threads that spin while they wait slow everything down on a shared machine
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
@@ -80,8 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         hint = "; ".join([str(interrupt), *getattr(interrupt, "__notes__", [])]).strip("; ")
         say(f"skxssr: stopped. {hint}".rstrip(), file=sys.stderr)
-        again = shlex.join(["skxssr", *(sys.argv[1:] if argv is None else argv)])
-        say(f"Go on with the same command:\n  {again}", file=sys.stderr)
+        say(f"Go on with the same command:\n  {args.command_line}", file=sys.stderr)
         return 143 if terminated else 130
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         say(f"skxssr: error: {error}", file=sys.stderr)

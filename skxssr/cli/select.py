@@ -70,6 +70,9 @@ def add_command(commands: Any) -> None:
         action="store_true",
         help="let blank, dark, saturated, inverted images and copies be picked",
     )
+    select.add_argument(
+        "--no-report", action="store_true", help="write no report.html (the extra report writes it)"
+    )
     add_embedder_options(select)
     add_value_options(select)
     add_folder_options(select)
@@ -146,6 +149,7 @@ def _run(args: argparse.Namespace) -> None:
         "labeled": args.labeled,
         "test_set": args.exclude_test,
         "keep_junk": args.keep_junk,
+        "command": args.command_line,
         "on_message": say,
     }
     if args.embeddings is not None:
@@ -261,7 +265,17 @@ def _say_result(args: argparse.Namespace, result: Any, trained: str) -> None:
         say(result.worth.text())
     say(f"The list to annotate is {args.out / 'selection.csv'}; how it came about,", end=" ")
     say(f"{args.out / 'selection.json'}.")
+    if not args.no_report:
+        _write_report(args.out)
     say("Picked images are not a random sample: never use them as a test set.")
+
+
+def _write_report(out: Path) -> None:
+    from skxssr.workflows.report import report_if_possible
+
+    report = report_if_possible(out, say)
+    if report is not None:
+        say(f"What was picked and why, as a page for the browser, is {report}.")
 
 
 def _say_seeds(result: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from skxssr._utils.provenance import versions
 from skxssr.workflows.embedders import training_parameters
 from skxssr.workflows.inputs import Inputs
+from skxssr.workflows.values import rule_to_record
 
 __all__ = ["about_embedder", "about_images", "below"]
 
@@ -27,6 +28,7 @@ def about_images(
         "source": None if source is None else str(source.root.resolve()),
         "target": str(target.root.resolve()),
         "values": {side: inventory.rule.text for side, inventory in sides.items()},
+        "rule": rule_to_record(target.rule),
         "seeds": seeds,
         "test_set": None
         if reserved is None

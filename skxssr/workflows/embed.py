@@ -12,7 +12,7 @@ from skxssr.workflows.about import about_embedder, below
 from skxssr.workflows.embedders import fit_or_reuse, timed_transform
 from skxssr.workflows.embeddings_file import Embeddings, write_embeddings
 from skxssr.workflows.inputs import Inputs, check_readable
-from skxssr.workflows.values import ruled, take_named_inventories
+from skxssr.workflows.values import rule_to_record, ruled, take_named_inventories
 
 __all__ = ["embed_folder"]
 
@@ -91,6 +91,7 @@ def embed_folder(
         "folder": str(folder.resolve()),
         "excluded": {str(path): why for path, why in inventory.unreadable.items()},
         "values": inventory.rule.text,
+        "rule": rule_to_record(inventory.rule),
         "embedder": about_embedder(embedder, fitted_here=refit, reused=False),
         "junk": {names[path]: why for path, why in inventory.junk.items() if path in hashes},
         "near_copies": [[names[path] for path in cluster] for cluster in near_copies(facts)],

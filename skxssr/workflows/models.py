@@ -14,6 +14,7 @@ from skxssr._utils.files import make_writable, read_json, write_json
 from skxssr._utils.provenance import versions
 from skxssr.io import IntensityRule
 from skxssr.workflows.uncertainty import load_segmenter
+from skxssr.workflows.values import rule_from_record, rule_to_record
 
 __all__ = ["TrainedModel", "check_free", "fit_model", "read_model"]
 
@@ -46,7 +47,7 @@ class TrainedModel:
     @property
     def rule(self) -> IntensityRule:
         """Black and white of the images that it was trained on, and is to see."""
-        return _rule(self.record["intensity_rule"])
+        return rule_from_record(self.record["intensity_rule"])
 
     @property
     def trained_on(self) -> dict[str, str]:
@@ -136,7 +137,7 @@ def fit_model(
         "format": _FORMAT,
         "versions": versions(),
         **about,
-        "intensity_rule": _plain(data.inventory.rule),
+        "intensity_rule": rule_to_record(data.inventory.rule),
         "weights_sha256": segmenter.weights_sha256_,
         "seconds": round(time.perf_counter() - started, 1),
         "loss": round(float(segmenter.loss_curve_[-20:].mean()), 6),
@@ -146,29 +147,3 @@ def fit_model(
     (folder / _UNFINISHED).unlink()
     shutil.rmtree(folder / _CHECKPOINT, ignore_errors=True)
     return TrainedModel(folder, segmenter, record)
-
-
-def _plain(rule: IntensityRule) -> dict[str, Any]:
-    """What decides how images are read, as JSON holds it."""
-    return {
-        "text": rule.text,
-        "ranges": {kind: values and list(values) for kind, values in rule.ranges.items()},
-        "window": rule.window and list(rule.window),
-        "percentiles": rule.percentiles and list(rule.percentiles),
-        "holes": rule.holes,
-    }
-
-
-def _rule(plain: Mapping[str, Any]) -> IntensityRule:
-    """The way back."""
-
-    def pair(values: Any) -> tuple[float, float] | None:
-        return None if values is None else (values[0], values[1])
-
-    return IntensityRule(
-        plain["text"],
-        {kind: pair(values) for kind, values in plain["ranges"].items()},
-        pair(plain["window"]),
-        pair(plain["percentiles"]),
-        holes=plain["holes"],
-    )

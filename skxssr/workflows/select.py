@@ -51,6 +51,7 @@ def select_from_folders(
     window: str | Sequence[float] | None = None,
     axis: str = "axial",
     refit: bool = True,
+    command: str | None = None,
     verbose: int = 1,
     on_message: Callable[[str], object] = lambda text: None,
 ) -> FolderSelection:
@@ -121,6 +122,8 @@ def select_from_folders(
         Along which volumes are cut.
     refit : bool, default=True
         Whether to fit the embedder on the source.
+    command : str, optional
+        The command that asked for it, for the record and the report.
     verbose : int, default=1
         0 for silence.
     on_message : callable, optional
@@ -219,6 +222,7 @@ def select_from_folders(
     selection, seeds = _pick(embedder, selector, choice, source_z, target_z, inputs.target_files)
     junk = {} if inputs.candidates is None else inputs.junk
     about = about_images(inputs, None if seeds is None else seeds.named(inputs.names), junk) | {
+        "command": command,
         "group_pattern": group_pattern,
         "group_from": None if group_from is None else str(group_from),
         "model": None if segmenter is None else about_embedder(segmenter, saved_in=str(model)),

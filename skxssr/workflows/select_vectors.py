@@ -85,6 +85,7 @@ def select_from_embeddings(
     labeled: str | os.PathLike | Sequence[str] | None = None,
     test_set: str | os.PathLike | None = None,
     keep_junk: bool = False,
+    command: str | None = None,
     on_message: Callable[[str], object] = lambda text: None,
 ) -> VectorSelection:
     """Pick from embeddings and write the list and its record, as `select_from_folders` does.
@@ -99,7 +100,7 @@ def select_from_embeddings(
         Folder for the results, made if missing.
     budget, selector, group_pattern, group_from, max_per_group, min_per_site, site_from
         As for `skxssr.workflows.select.select_from_folders`.
-    minutes_per_label, minutes_from, labeled, test_set, keep_junk, on_message
+    minutes_per_label, minutes_from, labeled, test_set, keep_junk, command, on_message
         Likewise. Junk and near copies are those that ``skxssr embed`` found; other files know none.
         Reserved images are told by their content where the file has hashes, else by their ids.
 
@@ -162,7 +163,8 @@ def select_from_embeddings(
         minutes_per_label=minutes_per_label,
         minutes=minutes_of(names, minutes_from),
     )
-    if groups is None and max_per_group is None and not keep_junk:
+    clustered = groups is None and max_per_group is None and not keep_junk
+    if clustered:
         choice.groups = _clusters(target, names)
     check_choice(choice, list(junk))
     make_writable(out)
@@ -191,6 +193,9 @@ def select_from_embeddings(
             if reserved is None
             else {"folder": str(reserved.folder.resolve()), "sha256": reserved.sha256},
             "junk": junk,
+            "near_copies": target.about.get("near_copies", []) if clustered else [],
+            "rule": target.about.get("rule"),
+            "command": command,
         },
     )
     return VectorSelection(

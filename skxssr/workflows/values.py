@@ -21,6 +21,8 @@ __all__ = [
     "check_masks",
     "flat",
     "how_read",
+    "rule_from_record",
+    "rule_to_record",
     "ruled",
     "shared_classes",
     "take_inventories",
@@ -60,6 +62,32 @@ def take_named_inventories(
 def ruled(files: list[Path], rule: IntensityRule) -> Any:
     """The files, with the rule where it says anything new."""
     return Images(files, rule) if rule.changed else files
+
+
+def rule_to_record(rule: IntensityRule) -> dict[str, Any]:
+    """What decides how images are read, as JSON holds it."""
+    return {
+        "text": rule.text,
+        "ranges": {kind: values and list(values) for kind, values in rule.ranges.items()},
+        "window": rule.window and list(rule.window),
+        "percentiles": rule.percentiles and list(rule.percentiles),
+        "holes": rule.holes,
+    }
+
+
+def rule_from_record(plain: Mapping[str, Any]) -> IntensityRule:
+    """The way back."""
+
+    def pair(values: Any) -> tuple[float, float] | None:
+        return None if values is None else (values[0], values[1])
+
+    return IntensityRule(
+        plain["text"],
+        {kind: pair(values) for kind, values in plain["ranges"].items()},
+        pair(plain["window"]),
+        pair(plain["percentiles"]),
+        holes=plain["holes"],
+    )
 
 
 def flat(masks: Sequence[Any]) -> list[Path]:

@@ -47,7 +47,7 @@ MAE = ("--embedder", "mae", "--steps", "2")
 
 def command(folders, *more):
     common = ["--source", folders / "A", "--target", folders / "B", "--out", folders / "out"]
-    small = ["--image-size", "32", "--device", "cpu", "--quiet"]
+    small = ["--image-size", "32", "--device", "cpu", "--quiet", "--no-report"]
     return ["select", *map(str, [*common, *small, *more])]
 
 

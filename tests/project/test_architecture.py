@@ -54,6 +54,7 @@ NEVER_AT_THE_TOP = {
     "cleanlab",
     "dask",
     "distributed",
+    "jinja2",
     "lightly",
     "matplotlib",
     "monai",

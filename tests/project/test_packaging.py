@@ -71,7 +71,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     here = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "skxssr").rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in {".py", ".html", ".css", ".js"} or path.name == "py.typed"
     }
     assert modules == here
     tops = {n.split("/")[0] for n in names} - {"skxssr"}
