@@ -1,7 +1,10 @@
 """Small text files, written whole or not at all."""
 
+import errno
 import json
 import math
+import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,25 @@ def make_writable(out: Path) -> None:
         ) from error
 
 
+def is_regular(path: str | os.PathLike) -> bool:
+    """Whether it is a file with an end: no folder, and no pipe or device, which may have none."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):  # a ValueError: a name that no system has
+        return False
+
+
+def refuse_device(path: str | os.PathLike) -> None:
+    """Raise an OSError for a device, which may never end; a pipe of the user's shell is welcome."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise OSError(errno.EINVAL, "it is a device, not a file", os.fspath(path))
+
+
 def read_json(path: Path) -> Any:
-    """What the file holds; None if it is not there, cannot be read, or is no JSON."""
+    """What the file holds; None if it is not there, is no regular file, or holds no JSON."""
+    if not is_regular(path):
+        return None
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # a ValueError: no UTF-8, or no JSON

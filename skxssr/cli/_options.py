@@ -53,14 +53,22 @@ def add_group_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--group-from",
         "--groups",
-        metavar="folder|name|CSV",
-        help="the patient is the folder, the name without its last number, or in a table with "
-        "the columns file and group",
+        metavar="folder|name|dicom|CSV",
+        help="the patient is the folder, the name without its last number, in the tags of DICOM "
+        "files, or in a table with the columns file and group",
     )
 
 
 def add_value_options(command: argparse.ArgumentParser) -> None:
     """What the values of images mean, and what is done with images that cannot be read."""
+    add_sight_options(command)
+    command.add_argument(
+        "--skip-unreadable", action="store_true", help="leave broken images out and list them"
+    )
+
+
+def add_sight_options(command: argparse.ArgumentParser) -> None:
+    """What the values of images mean, and along what volumes are cut."""
     command.add_argument(
         "--window", help="black and white of images: -160,240, or percentiles: 1%%,99%%"
     )
@@ -69,9 +77,6 @@ def add_value_options(command: argparse.ArgumentParser) -> None:
         choices=("axial", "coronal", "sagittal"),
         default="axial",
         help="along which volumes are cut (axial)",
-    )
-    command.add_argument(
-        "--skip-unreadable", action="store_true", help="leave broken images out and list them"
     )
 
 

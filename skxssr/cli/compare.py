@@ -54,6 +54,11 @@ def add_command(commands: Any) -> None:
     compare.add_argument(
         "--jobs", type=jobs, help="networks trained at a time (1); not with --fast"
     )
+    compare.add_argument(
+        "--keep-junk",
+        action="store_true",
+        help="let blank, dark, saturated, inverted target images and copies take part",
+    )
     add_mask_options(compare)
     add_value_options(compare)
     add_folder_options(compare)
@@ -92,6 +97,7 @@ def _run(args: argparse.Namespace) -> None:
         exclude=args.exclude,
         mask_suffix=args.mask_suffix,
         skip_unreadable=args.skip_unreadable,
+        keep_junk=args.keep_junk,
         foreground=args.foreground,
         ignore=args.ignore,
         join_masks=args.join_masks,

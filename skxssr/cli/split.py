@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from skxssr._utils.console import say
-from skxssr.cli._options import add_folder_options
+from skxssr.cli._options import add_folder_options, add_sight_options
 from skxssr.cli._values import budget
 
 
@@ -20,6 +20,11 @@ def add_command(commands: Any) -> None:
     )
     split.add_argument("--out", required=True, type=Path, help="folder for the lists")
     split.add_argument("--seed", type=int, default=0, help="seed of the draw (0)")
+    split.add_argument(
+        "--keep-junk", action="store_true", help="let blank, dark images and copies be drawn too"
+    )
+    add_sight_options(split)
+    split.add_argument("--quiet", action="store_true", help="no progress bars")
     add_folder_options(split)
     split.set_defaults(run=_run)
 
@@ -35,7 +40,11 @@ def _run(args: argparse.Namespace) -> None:
         group_from=args.group_from,
         images=args.images,
         exclude=args.exclude,
+        keep_junk=args.keep_junk,
+        window=args.window,
+        axis=args.axis,
         random_state=args.seed,
+        verbose=0 if args.quiet else 1,
         on_message=say,
     )
     counted = f"{len(reserved.images)} of {reserved.n_images} images"

@@ -5,8 +5,9 @@ first, once, whole patients at a time, and written down; selection then keeps aw
 """
 
 from skxssr.holdout.draw import reserve_test_set
-from skxssr.holdout.files import ReservedSet, read_test_set, split_folder
+from skxssr.holdout.files import split_folder
 from skxssr.holdout.groups import group_by_pattern
+from skxssr.holdout.reserved import ReservedSet, read_test_set
 
 __all__ = [
     "ReservedSet",

@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from skxssr._utils.files import refuse_device
 from skxssr._utils.names import few, one_line, same_text
+from skxssr.exceptions import ImageReadError
+from skxssr.io.medical import groups_from_headers
 
 _NUMBERED = re.compile(r"[ _.-]+[A-Za-z]{0,8}[ _.-]?[0-9]+$")
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "image", "image_id", "id", "name")
@@ -84,6 +87,8 @@ def groups_of(
     pattern: str | None = None,
     group_from: str | os.PathLike | None = None,
     table: Mapping[str, str] | None = None,
+    *,
+    root: Path | None = None,
 ) -> list[str] | None:
     """Group of each image by the rule that was asked for; None if none was.
 
@@ -93,11 +98,14 @@ def groups_of(
         Paths relative to the folder of the images, with ``/``.
     pattern : str, optional
         See `group_by_pattern`.
-    group_from : "folder", "name" or path, optional
+    group_from : "folder", "name", "dicom" or path, optional
         "folder": the first folder in which paths differ; "name": what the name is without its last
-        number; else a CSV table with a column ``file`` and a column ``group``.
+        number; "dicom": the patient in the tags of DICOM files, numbered, and the file of slices of
+        volumes; else a CSV table with a column ``file`` and a column ``group``.
     table : mapping of str to str, optional
         Groups by name, as a test set recorded them.
+    root : Path, optional
+        The folder of the images; "dicom" opens them.
     """
     if pattern is not None and group_from is not None:
         raise ValueError(
@@ -113,12 +121,35 @@ def groups_of(
         return _by_folder(names)
     if group_from == "name":
         return _by_name(names)
+    if group_from == "dicom":
+        return _by_headers(names, root)
     return look_up(names, read_group_table(group_from), str(group_from))
+
+
+def groups_of_scans(names: Sequence[str], root: Path) -> list[str] | None:
+    """Patients of DICOM files and of slices, where nobody said who is who.
+
+    None unless every image is of either kind, and several of them belong to one patient, and not
+    all.
+    """
+    try:
+        groups = _by_headers(names, root)
+    except ValueError:
+        return None
+    return groups if 1 < len(set(groups)) < len(names) else None
+
+
+def told_by_scans(groups: Sequence[str]) -> str:
+    """What is said where `groups_of_scans` told the patients."""
+    return (
+        f"{len(set(groups))} patients in {len(groups)} images, told by the tags of DICOM files and "
+        "the files of volumes; --group-from or --group-pattern says otherwise."
+    )
 
 
 def read_group_table(path: str | os.PathLike) -> dict[str, str]:
     """Groups by file, from a CSV table with a header (separated by commas, semicolons or tabs)."""
-    return read_column(path, _GROUP_COLUMNS, "--group-from", "'folder' nor 'name' nor ")
+    return read_column(path, _GROUP_COLUMNS, "--group-from", "'folder', 'name', 'dicom' nor ")
 
 
 def read_column(
@@ -126,6 +157,7 @@ def read_column(
 ) -> dict[str, str]:
     """A column of a CSV table by file; `columns` are the names that it may have."""
     try:
+        refuse_device(path)
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
@@ -200,3 +232,15 @@ def _by_name(names: Sequence[str]) -> list[str]:
             f"would make {what}: use --group-pattern, or a table"
         )
     return groups
+
+
+def _by_headers(names: Sequence[str], root: Path | None) -> list[str]:
+    if root is None and names:
+        raise ValueError(
+            "--group-from dicom opens the images, and here there are none, only their names: give "
+            "a table with --group-from, or --group-pattern"
+        )
+    try:
+        return groups_from_headers([Path(root or ".") / name for name in names])
+    except ImageReadError as error:
+        raise ValueError(f"--group-from dicom: {error}") from None

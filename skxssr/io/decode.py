@@ -250,7 +250,8 @@ def _open(path: str | os.PathLike, *, what: str) -> Any:
     name = os.fspath(path)
     file, axis, page = split_name(path)
     if not file.is_file():
-        reason = "it is a folder" if Path(path).is_dir() else "no such file"
+        reason = "it is a pipe, socket or device" if file.exists() else "no such file"
+        reason = "it is a folder" if Path(path).is_dir() else reason
         raise ImageReadError(f"cannot read {what} {name}: {reason}")
     try:
         with open_any(file) as image:

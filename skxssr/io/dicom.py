@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from skxssr._utils.files import is_regular
 from skxssr._utils.optional import import_optional
 from skxssr._utils.slice_names import split_name
 from skxssr.exceptions import ImageReadError
@@ -60,6 +61,8 @@ _GROUP_TAGS = {
 
 def is_picture(file: Path) -> bool:
     """Whether the first bytes are those of a picture, for files whose name does not say it."""
+    if not is_regular(file):
+        return False
     try:
         with file.open("rb") as stream:
             return stream.read(4).startswith(_OTHER_FORMATS[:4]) or is_dicom(file)
@@ -69,7 +72,7 @@ def is_picture(file: Path) -> bool:
 
 def is_dicom(file: Path) -> bool:
     """Whether it is a DICOM file, from its first bytes, whatever its name ends in."""
-    if file.name.lower().endswith(_OTHER_SUFFIXES):
+    if file.name.lower().endswith(_OTHER_SUFFIXES) or not is_regular(file):
         return False
     try:
         with file.open("rb") as stream:

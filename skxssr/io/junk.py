@@ -30,10 +30,11 @@ def find_junk(facts: Mapping[Path, Facts]) -> dict[Path, str]:
     """
     paths = list(facts)
     found: dict[Path, str] = {}
+    tiny = {path for path, what in facts.items() if min(what.height, what.width) < _TINY}
     for path, what in facts.items():
         if what.n_values == 1:
             found[path] = "blank: all its pixels have one value"
-        elif min(what.height, what.width) < _TINY:
+        elif path in tiny and 2 * len(tiny) < len(facts):  # else that is what pictures are here
             found[path] = f"tiny: {what.width} x {what.height} pixels"
     rest = [path for path in paths if path not in found]
     if len(rest) >= _FEW:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from skxssr._utils.files import is_regular
+from skxssr._utils.names import few
 from skxssr._utils.optional import import_optional
 from skxssr._utils.slice_names import slice_path, split_name
 from skxssr.exceptions import ImageReadError
@@ -106,8 +108,8 @@ def groups_from_headers(paths: Sequence[str | os.PathLike], by: str = "patient")
     Parameters
     ----------
     paths : sequence of str or path-like
-        DICOM pictures, or slices of volumes. A volume is a patient, a study and a series of its
-        own, since NIfTI says nothing else.
+        DICOM pictures, slices of volumes or pages of TIFF files. A volume or a stack of pages is a
+        patient, a study and a series of its own, since it says nothing else.
     by : {"patient", "study", "series"}, default="patient"
         What belongs together.
 
@@ -119,7 +121,7 @@ def groups_from_headers(paths: Sequence[str | os.PathLike], by: str = "patient")
     Raises
     ------
     ValueError
-        `by` is none of the three, or a picture is neither DICOM nor NIfTI.
+        `by` is none of the three, or a picture is neither DICOM nor a slice of a file.
     ImageReadError
         A file cannot be read, or its tags are empty.
 
@@ -141,7 +143,7 @@ def groups_from_headers(paths: Sequence[str | os.PathLike], by: str = "patient")
         file = split_name(path).file
         if file in known:
             continue
-        if volumes.is_volume(file):
+        if volumes.is_volume(file) or split_name(path).axis == "page":
             known[file] = f"file {file}"
         elif dicom.is_dicom(file):
             known[file] = dicom.dicom_group(path, by)
@@ -149,8 +151,8 @@ def groups_from_headers(paths: Sequence[str | os.PathLike], by: str = "patient")
             others.append(file)
     if others:
         raise ValueError(
-            f"{len(others)} of {len(paths)} pictures are neither DICOM nor NIfTI and say nothing "
-            f"of patients ({', '.join(str(file) for file in others[:5])}): group by file names"
+            f"{len(others)} of {len(paths)} pictures are neither DICOM nor slices of a file, and "
+            f"say nothing of patients ({few(others)}): group by file names, or by a table"
         )
     numbers = {name: i for i, name in enumerate(dict.fromkeys(known.values()), start=1)}
     return [f"{by} {numbers[known[split_name(path).file]]}" for path in paths]
@@ -221,6 +223,8 @@ def _slices(file: Path, axis: str, keep_empty: bool) -> list[Path]:
 def _pages(file: Path) -> list[Path]:
     """The pages of a TIFF, if all have one size; previews and pyramids have several."""
     pil = import_optional("PIL.Image", extra="torch", caller="reading image files")
+    if not is_regular(file):
+        return [file]
     try:
         with pil.open(file) as image:
             n_pages, sizes = getattr(image, "n_frames", 1), set()

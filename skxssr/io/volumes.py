@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skxssr._utils.files import is_regular
 from skxssr._utils.optional import import_optional
 from skxssr._utils.slice_names import split_name
 from skxssr.exceptions import ImageReadError
@@ -122,6 +123,9 @@ def _stamp(file: Path) -> tuple[int, int]:
 def _open(file: Path) -> Any:
     """The volume with its header read, axes as in `Volume`."""
     nibabel = import_optional("nibabel", extra="medical", caller=_CALLER)
+    if not is_regular(file):
+        reason = "it is no regular file" if file.exists() else "no such file"
+        raise ImageReadError(f"cannot read image {file}: {reason}")
     try:
         volume = nibabel.squeeze_image(nibabel.load(file))
         if len(volume.shape) == 2:

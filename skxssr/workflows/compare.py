@@ -3,7 +3,6 @@
 A labelled target is played through: pools, picks and networks as if it had no label yet.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skxssr._utils.files import make_writable, read_json, write_text
+from skxssr._utils.files import make_writable, write_text
 from skxssr._utils.optional import import_optional
 from skxssr._utils.provenance import sha256_of_files, versions
 from skxssr._utils.threads import check_n_jobs
@@ -49,12 +48,11 @@ from skxssr.selection import (
     XSSRSelector,
 )
 from skxssr.workflows import values
+from skxssr.workflows.compare_identity import RUNS, check_same, digest, digest_of_groups
 from skxssr.workflows.embedders import fit_or_reuse, training_parameters
-from skxssr.workflows.labelled import read_labelled
+from skxssr.workflows.labelled import read_labelled, who_is_who
 
 __all__ = ["FolderComparison", "compare_folders"]
-
-_INPUTS, _RUNS = "inputs.json", "runs.jsonl"
 
 _WORDS = """\
 minus random: paired difference in Dice x 100 to the random draws of the same pools, with its 95%
@@ -109,6 +107,7 @@ def compare_folders(
     exclude: str | None = None,
     mask_suffix: str | None = None,
     skip_unreadable: bool = False,
+    keep_junk: bool = False,
     foreground: str | Sequence[int] | None = None,
     ignore: Sequence[int] | None = None,
     join_masks: bool = False,
@@ -161,6 +160,9 @@ def compare_folders(
     group_pattern : str, optional
         Patient in the file name, see `skxssr.holdout.group_by_pattern`: patients are never divided
         between pool and test set, picks are spread over them, scores are theirs.
+    keep_junk : bool, default=False
+        Whether target images that are blank, dark, saturated or copies of others take part. Copies,
+        and where nobody said who is who near copies, are on one side, pool or test set.
     foreground : str or sequence of int, optional
         Values of masks that are foreground, see `skxssr.io.find_mask_rule`.
     ignore : sequence of int, optional
@@ -225,6 +227,7 @@ def compare_folders(
         source_masks,
         how={"mask_suffix": mask_suffix, "join": join_masks, "axis": axis},
         skip_unreadable=skip_unreadable,
+        keep_junk=keep_junk,
         on_message=on_message,
     )
     source_rule, target_rule = (side.rule for side in sides)
@@ -239,7 +242,7 @@ def compare_folders(
         )
     classes = values.shared_classes(mask_rule, source_mask_rule)
     names = [path.relative_to(target).as_posix() for path in files]
-    groups = groups_of(names, group_pattern, group_from)
+    patients, groups = who_is_who(sides[1], files, group_pattern, group_from, on_message)
     pools = random_pools(len(files), n_pools=n_pools, groups=groups, random_state=random_state)
     counts = _counts(budgets, len(files), pools)
     if classes is not None and "classes" in segmenter.get_params(deep=False):
@@ -248,23 +251,24 @@ def compare_folders(
     every = [*sources, *files, *values.flat([*mask_files, *(source_mask_files or [])])]
     hashes = sha256_of_files(every)
     identity = {
-        "source": _digest(source, sources, hashes),
-        "target": _digest(target, files, hashes),
-        "masks": _digest(Path(masks), values.flat(mask_files), hashes),
+        "source": digest(source, sources, hashes),
+        "target": digest(target, files, hashes),
+        "masks": digest(Path(masks), values.flat(mask_files), hashes),
         "group_pattern": group_pattern,
         **({} if group_from is None else {"group_from": str(group_from)}),
+        **({} if groups == patients else {"copies": digest_of_groups(groups)}),
         "embedder": training_parameters(embedder)
         if refit
         else getattr(embedder, "weights_sha256_", None),
     }
     if source_mask_files is not None and source_masks is not None:
         parts = values.flat(source_mask_files)
-        identity["source_masks"] = _digest(Path(source_masks), parts, hashes)
+        identity["source_masks"] = digest(Path(source_masks), parts, hashes)
     if judged:
         identity["judge"] = type(segmenter).__name__
     identity |= values.how_read([mask_rule, source_mask_rule], [target_rule, source_rule])
-    _check_same(out, identity)
-    n_patients = None if groups is None else len(set(groups))
+    check_same(out, identity)
+    n_patients = None if patients is None else len(set(patients))
     on_message(
         plan_sentence(len(files), n_patients, pools, counts, list(selectors), n_random, judged)
     )
@@ -296,7 +300,7 @@ def compare_folders(
         "embedders": {type(embedder).__name__: pair},
         "budgets": counts,
         "n_random": n_random,
-        "out": out / _RUNS,
+        "out": out / RUNS,
         "verbose": verbose,
     }
     try:
@@ -313,7 +317,7 @@ def compare_folders(
                 **common,
             )
     except KeyboardInterrupt as stop:
-        stop.add_note(f"What is finished is in {out / _RUNS}; the same command goes on.")
+        stop.add_note(f"What is finished is in {out / RUNS}; the same command goes on.")
         raise
     summary = summarize(comparison.runs, against=["random"], minutes_per_label=minutes_per_label)
     verdict = outcome_sentence(summary, first)
@@ -350,32 +354,6 @@ def _counts(budgets: Sequence[int | float], n: int, pools: Sequence[Pool]) -> li
             f"{smallest} of the {n} images: give budgets from 1 to {smallest}."
         )
     return counts
-
-
-def _digest(folder: Path, files: list[Path], hashes: Mapping[Path, str]) -> str:
-    lines = [f"{path.relative_to(folder).as_posix()} {hashes[path]}\n" for path in files]
-    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def _check_same(out: Path, identity: dict[str, Any]) -> None:
-    """Refuse to go on with networks that came from something else."""
-    identity = json.loads(json.dumps(identity))
-    there = read_json(out / _INPUTS)
-    if isinstance(there, dict) and there != identity and (out / _RUNS).exists():
-        if ("judge" in there) != ("judge" in identity):
-            then, now = ("with", "without") if "judge" in there else ("without", "with")
-            raise ValueError(
-                f"{out} holds a comparison made {then} --fast, and this one is {now} it: give "
-                "another folder with --out, or remove that one."
-            )
-        differing = [
-            name for name in {**there, **identity} if there.get(name) != identity.get(name)
-        ]
-        raise ValueError(
-            f"{out} holds a comparison that differs in {', '.join(differing)}: its networks say "
-            "nothing about this one. Give another folder with --out, or remove that one."
-        )
-    write_text(out / _INPUTS, json.dumps(identity, indent=1))
 
 
 def _report(summary: Summary, counts: Sequence[int], verdict: str) -> str:

@@ -152,7 +152,7 @@ def evaluate_folder(
         data = _unseen(data, trained, on_message)
     data = data.with_rule(reading, on_message)
     names = data.names
-    groups = groups_of(names, group_pattern, group_from)
+    groups = groups_of(names, group_pattern, group_from, root=data.inventory.root)
     if groups is None and reserved is not None:
         groups = reserved.groups_of(names)
     sites = sites_of(names, site_from)

@@ -12,8 +12,14 @@ from skxssr._utils.names import few, one_line
 from skxssr._utils.provenance import sha256_of_files
 from skxssr.exceptions import ImageReadError
 from skxssr.holdout import ReservedSet, read_test_set
-from skxssr.holdout.files import reserved_nearby
-from skxssr.holdout.groups import groups_of, look_up, read_column
+from skxssr.holdout.groups import (
+    groups_of,
+    groups_of_scans,
+    look_up,
+    read_column,
+    told_by_scans,
+)
+from skxssr.holdout.reserved import reserved_nearby
 from skxssr.io import Inventory
 from skxssr.io.inventory import both_sides
 from skxssr.io.junk import near_copies
@@ -199,7 +205,7 @@ def _leave_out_tested(
                 forgotten.check_pool(by_name)
         return
     found.reserved = reserved
-    contents = set(reserved.images.values())
+    contents = set(reserved.kept_away.values())
     tested = set(reserved.find(by_name))
     copies = {path for path in found.source_files if found.hashes[path] in contents}
     copies |= {path for path in found.target_files if found.names[path] in tested}
@@ -220,7 +226,7 @@ def _leave_out_tested(
         )
     else:
         names = [found.names[path] for path in found.target_files]
-        reserved.check_pool(names, group_pattern, group_from)
+        reserved.check_pool(names, group_pattern, group_from, root=found.target.root)
 
 
 def _set_groups(
@@ -232,7 +238,8 @@ def _set_groups(
     names = [found.names[path] for path in found.target_files]
     tested = [found.names[path] for path in found.left_out if path in found.names]
     # together, since folders are compared with each other
-    groups = groups_of([*names, *tested], group_pattern, group_from)
+    root = found.target.root
+    groups = groups_of([*names, *tested], group_pattern, group_from, root=root)
     if groups is not None:
         found.groups = groups[: len(names)]
         on_message(f"{_count(found.groups)} in {len(names)} images.")
@@ -243,6 +250,10 @@ def _set_groups(
                 f"{_count(found.groups)} in {len(names)} images, told as for the test set in "
                 f"{found.reserved.folder}."
             )
+    if found.groups is None:
+        found.groups = groups_of_scans(names, root)
+        if found.groups is not None:
+            on_message(told_by_scans(found.groups))
 
 
 def _set_near_copies(found: Inputs, on_message: Callable[[str], object]) -> None:

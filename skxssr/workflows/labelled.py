@@ -1,7 +1,7 @@
 """Images of a folder with their masks: found, paired and read before anything is trained."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 from skxssr._utils.names import one_line
 from skxssr._utils.slice_names import file_of
 from skxssr.exceptions import ImageReadError
+from skxssr.holdout.groups import groups_of, groups_of_scans, told_by_scans
+from skxssr.holdout.sides import clusters_of_copies, on_one_side
 from skxssr.io import Inventory, list_images, take_inventory
 from skxssr.io.decode import read_stored_mask
 from skxssr.io.pairs import pair_files
@@ -24,15 +26,19 @@ def read_labelled(
     *,
     how: Mapping[str, Any],
     skip_unreadable: bool,
+    keep_junk: bool,
     on_message: Callable[[str], object],
 ) -> tuple[list[Path], list[Any] | None, list[Path], list[Any]]:
     """Source images and their masks, if given; target images and theirs; all of them decode.
 
-    What names alone tell is found first, then what cannot be read, all of a kind at once. `how` are
+    Target images that are not worth a label are left out, unless `keep_junk` says otherwise. What
+    names alone tell is found first, then what cannot be read, all of a kind at once. `how` are
     arguments of `skxssr.io.pair_images_and_masks`.
     """
     source, target = sides
     target_pairs = _pairs(target, Path(masks), how)
+    if not keep_junk:
+        target_pairs = _worth_a_label(target, target_pairs, on_message)
     source_pairs = None
     if source_masks is not None:
         source_pairs = _pairs(source, Path(source_masks), how)
@@ -49,6 +55,51 @@ def read_labelled(
             raise ImageReadError(f"No image of {source.root} can be read.")
         return images, None, files, mask_files
     return *readable[0], files, mask_files
+
+
+def _worth_a_label(
+    target: Inventory, pairs: list[tuple[Path, Any]], on_message: Callable[[str], object]
+) -> list[tuple[Path, Any]]:
+    kept = [(image, mask) for image, mask in pairs if image not in target.junk]
+    if not kept:
+        raise ValueError(
+            f"none of the {len(pairs)} images of {target.root} is worth a label (blank, dark, "
+            "copies): give --keep-junk (keep_junk=True) if they are meant"
+        )
+    if len(kept) < len(pairs):
+        on_message(
+            f"{len(pairs) - len(kept)} of {len(pairs)} target images are not worth a label, as "
+            "listed above, and take no part; --keep-junk lets them."
+        )
+    return kept
+
+
+def who_is_who(
+    inventory: Inventory,
+    files: Sequence[Path],
+    group_pattern: str | None,
+    group_from: str | os.PathLike | None,
+    on_message: Callable[[str], object],
+) -> tuple[list[str] | None, list[str] | None]:
+    """Patient of each file, if told; and what must be on one side: patients, and copies."""
+    root = inventory.root
+    names = [path.relative_to(root).as_posix() for path in files]
+    patients = groups_of(names, group_pattern, group_from, root=root)
+    if patients is None:
+        patients = groups_of_scans(names, root)
+        if patients is not None:
+            on_message(told_by_scans(patients))
+    taken = set(files)
+    found = clusters_of_copies(inventory, near=patients is None)
+    clusters = [[path for path in cluster if path in taken] for cluster in found]
+    clusters = [cluster for cluster in clusters if len(cluster) > 1]
+    if clusters:
+        n = sum(map(len, clusters))
+        on_message(
+            f"{n} target images are copies of others, or nearly the same, in {len(clusters)} "
+            "clusters: each is in the pool or in the test set as a whole."
+        )
+    return patients, on_one_side(files, patients, clusters)
 
 
 def read_some_labelled(

@@ -11,7 +11,7 @@ import numpy as np
 from skxssr._utils.names import few
 from skxssr._utils.provenance import sha256_of_files
 from skxssr.holdout import ReservedSet
-from skxssr.holdout.files import reserved_nearby
+from skxssr.holdout.reserved import reserved_nearby
 from skxssr.io import Inventory, MaskRule, Masks
 from skxssr.workflows.labelled import read_some_labelled
 from skxssr.workflows.values import check_masks, flat, ruled, take_named_inventories
@@ -260,7 +260,8 @@ def without_reserved(
         )
     rest = data.keep(np.flatnonzero(~tested))
     if reserved is not None and tested.any():
-        reserved.check_pool(rest.names, group_pattern, group_from)
+        root = data.inventory.root
+        reserved.check_pool(rest.names, group_pattern, group_from, root=root)
         names = few([name for name, held in zip(data.names, tested, strict=True) if held], 3)
         on_message(f"{tested.sum()} images are reserved for testing and left out ({names}).")
     return rest

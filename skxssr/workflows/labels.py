@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from skxssr._utils.files import refuse_device
 from skxssr._utils.names import few, same_text
 from skxssr.holdout.groups import FILE_COLUMNS
 from skxssr.io import list_images
@@ -67,6 +68,7 @@ def labeled_rows(
 
 def _read_names(path: Path) -> list[str]:
     """The column of files, or one name a line."""
+    refuse_device(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

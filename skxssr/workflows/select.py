@@ -82,7 +82,7 @@ def select_from_folders(
     group_pattern : str, optional
         See `skxssr.holdout.group_by_pattern`; the groups of `select`. If neither this nor
         `group_from` is given, patients are told as they were for `test_set`.
-    group_from : "folder", "name" or path, optional
+    group_from : "folder", "name", "dicom" or path, optional
         Instead of a pattern: the first folder in which paths differ, the name without its last
         number, or a CSV table with the columns ``file`` and ``group``.
     max_per_group : int, optional

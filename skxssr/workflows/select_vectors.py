@@ -227,7 +227,7 @@ def _not_tested(
     if reserved is None:
         return np.arange(len(target.ids)), []
     if target.sha256 is None:
-        tested = {name for name in target.ids if name in reserved.images}
+        tested = {name for name in target.ids if name in reserved.kept_away}
         if not tested:
             raise ValueError(
                 f"--exclude-test {reserved.folder}: no id of --embeddings is the path of a "
@@ -245,7 +245,7 @@ def _not_tested(
 
 def _without_tested(source: Embeddings, reserved: ReservedSet) -> Embeddings:
     """A source without copies of reserved images."""
-    contents = set(reserved.images.values())
+    contents = set(reserved.kept_away.values())
     hashes = _hashes(source)
     rows = [row for row, name in enumerate(source.ids) if hashes[name] not in contents]
     if len(rows) == len(source.ids):

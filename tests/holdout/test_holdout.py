@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skxssr.holdout import group_by_pattern, read_test_set, reserve_test_set, split_folder
-from skxssr.holdout.files import reserved_nearby
+from skxssr.holdout.reserved import reserved_nearby
 
 PATTERN = r"^(p[0-9]+)_"
 

@@ -96,7 +96,7 @@ def test_a_console_that_lacks_letters_and_a_closed_pipe_are_no_failure(sites, co
     out = sites / "胸片"
     more = ["--source", sites / "A", "--budget", "2", "--quiet"]
     arguments = ["--target", sites / "B", "--out", out]
-    arguments += more if command == "select" else ["--size", "20%"]
+    arguments += more if command == "select" else ["--size", "20%", "--quiet"]
     run = [sys.executable, "-m", "skxssr.cli", command, *map(str, arguments)]
     env = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
     done = subprocess.run(run, env=env, capture_output=True, check=False)
@@ -195,7 +195,7 @@ def test_groups_from_folders_names_and_tables(tmp_path):
     assert groups_of(names[:3], group_from=table) == ["ann", "ann", "bob"]
     for more, message in [
         ({"group_from": table}, r"no group for 1 of 4 images \(x/p2/b_slice004"),
-        ({"group_from": "table.csv"}, "neither 'folder' nor 'name' nor a table"),
+        ({"group_from": "table.csv"}, "neither 'folder', 'name', 'dicom' nor a table"),
         ({"group_from": "folder", "pattern": "(x)"}, "give one of them"),
         ({"pattern": "^(q)"}, "--group-from folder"),
         ({"pattern": "p1(_)?"}, "without its bracketed part|matches no part"),
