@@ -56,6 +56,7 @@ def compare(sites, out, **options):
         "n_pools": 2,
         "n_random": 1,
         "group_pattern": PATIENT,
+        "keep_junk": True,  # one film is a negative, and all are counted here
         "verbose": 0,
     } | options
     return compare_folders(sites / "A", sites / "B", sites / "Bm", out, **options)
