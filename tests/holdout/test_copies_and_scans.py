@@ -158,9 +158,7 @@ def test_patients_come_from_the_tags_and_no_tag_is_written(tmp_path, capsys):
         data = pydicom.dcmread(path)
         data.PatientID = ""
         data.save_as(path)
-    with pytest.raises(
-        ValueError, match=r"dicom: .*0\.dcm does not say which patient"
-    ):
+    with pytest.raises(ValueError, match=r"dicom: .*0\.dcm does not say which patient"):
         split_folder(site, 3, tmp_path / "empty", group_from="dicom")
     assert split_folder(site, 3, tmp_path / "no one").n_patients is None
 
