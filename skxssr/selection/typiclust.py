@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 from skxssr.base import BaseSelector, Selection
 from skxssr.base.request import Request
 from skxssr.selection._engine.clusters import (
+    Clusters,
     find_clusters,
     pick_from_clusters,
     typicality_within,
@@ -115,12 +116,20 @@ class TypiClustSelector(BaseSelector):
     def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
         clusters = find_clusters(
             X,
-            min(len(request.labeled) + request.budget, self.max_clusters),
+            self._n_clusters(request),
             request.weight,
             n_init=self.n_init,
             random_state=self.random_state,
         )
         typicality, exact = typicality_within(X, clusters, self.n_neighbors, n_jobs=self.n_jobs)
+        return self._pick(clusters, typicality, exact, request)
+
+    def _n_clusters(self, request: Request) -> int:
+        return min(len(request.labeled) + request.budget, self.max_clusters)
+
+    def _pick(
+        self, clusters: Clusters, typicality: np.ndarray, exact: bool, request: Request
+    ) -> Selection:
         exact = bool(clusters.notes["exact"] and exact)
         score = typicality * (request.weight / request.weight.max())
         picks = pick_from_clusters(clusters, score, request, min_size=self.min_cluster_size)

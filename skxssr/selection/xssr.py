@@ -1,7 +1,6 @@
 """XSSR: density, novelty and diversity, greedily, with a calibrated trade-off."""
 
 import time
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -9,13 +8,11 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skxssr._utils.warn import warn_caller
 from skxssr.base import BaseSelector, Selection
 from skxssr.base.request import Request
-from skxssr.exceptions import SkxssrWarning
 from skxssr.selection._engine.calibrate import calibrate
-from skxssr.selection._engine.cluster_score import ClusterScore
-from skxssr.selection._engine.objective import Objective
-from skxssr.selection._engine.scales import fix_scales, novelty
+from skxssr.selection._engine.in_memory import InMemory
 from skxssr.selection.score import SCORES, ScoreSpec
 
 
@@ -174,143 +171,136 @@ class XSSRSelector(BaseSelector):
         self.verbose = verbose
 
     def _select(self, source: np.ndarray | None, X: np.ndarray, request: Request) -> Selection:
-        clock = _Clock()
-        form = self.scoring if isinstance(self.scoring, ScoreSpec) else SCORES[self.scoring]
-        terms = form.terms
-        if form.diversity != "distance" and self.engine == "torch":
+        return select_xssr(self, InMemory(source, X), request)
+
+
+def select_xssr(
+    selector: XSSRSelector, rows: Any, request: Request, *, verbose: int | None = None
+) -> Selection:
+    """The picks of `XSSRSelector` among `rows`, which are in memory or elsewhere.
+
+    `rows` has the interface of `skxssr.selection._engine.in_memory.InMemory`.
+    """
+    clock = _Clock()
+    score = selector.scoring
+    form = score if isinstance(score, ScoreSpec) else SCORES[score]
+    if form.diversity != "distance" and selector.engine == "torch":
+        raise ValueError(
+            "engine='torch' computes the bounds of a residual density, which "
+            f"scoring={selector.scoring!r} does not have: pass engine='lazy' or scoring='residual'."
+        )
+    has_source = rows.n_source > 0
+    grid = alpha_grid(selector, form, has_source)
+    seed = int(check_random_state(selector.random_state).randint(np.iinfo(np.int32).max))
+    search: dict[str, Any] = {
+        "algorithm": selector.algorithm,
+        "seed": seed,
+        "n_jobs": selector.n_jobs,
+    }
+    scales = rows.scales(
+        request, n_neighbors=selector.n_neighbors, bandwidth_scale=form.bandwidth_scale, **search
+    )
+    notes = dict(scales.notes)
+    clock.on_stage("scales")
+    far = np.ones(rows.n)
+    if has_source:
+        k = max(scales.n_neighbors, 1)
+        far, novelty_notes = rows.novelty(
+            k,
+            scales.diameter,
+            search,
+            everywhere=grid != [0.0] or form.calibration == "novel_distance",
+        )
+        notes |= novelty_notes
+        if selector.n_neighbors is not None and novelty_notes["novelty_neighbors"] < k:
+            warn_caller(
+                f"n_neighbors={selector.n_neighbors} was lowered to {rows.n_source} for the "
+                f"novelty: the source has {rows.n_source} rows."
+            )
+    clock.on_stage("novelty")
+    objective = rows.objective(selector, form, far, request, scales, search)
+    clock.on_stage("start")
+
+    calibrated = selector.alpha == "auto" and has_source and form.trades
+    calibration = calibrate(
+        objective,
+        grid,
+        [0.0] if calibrated else [],
+        far=far,
+        request=request,
+        kind=form.calibration,
+        tolerance=selector.alpha_tolerance,
+        n_jobs=selector.n_jobs,
+        verbose=selector.verbose if verbose is None else verbose,
+        on_stage=clock.on_stage,
+    )
+    alpha, runs = calibration.alpha, calibration.runs
+    run = runs[alpha]
+    if selector.engine == "full":
+        run = objective.full_scan(alpha, run)
+        clock.on_stage("full scan")
+    notes |= objective.notes
+    notes["n_density_evaluations"] = objective.n_starts * len(request.candidates) + sum(
+        r.n_evaluations for r in runs.values()
+    )
+    notes["exact"] = bool(notes["exact"] and objective.exact and notes.get("novelty_exact", True))
+    has_novelty = has_source and "novelty" in form.terms
+    return Selection(
+        indices=run.indices,
+        scores=run.scores,
+        terms={
+            "density": run.density,
+            "novelty": rows.novelty_of(run.indices) if has_source else far[run.indices],
+            "diversity": run.diversity,
+        },
+        coverage=calibration.curves[alpha][1:],
+        calibration=form.calibration,
+        alpha=alpha if has_novelty or "diversity" in form.terms else None,
+        alphas=np.array(grid if calibrated else []),
+        alpha_losses=calibration.losses if calibrated else np.empty(0),
+        alpha_zero_overlap=(
+            float(np.isin(run.indices, runs[0.0].indices).mean()) if calibrated else None
+        ),
+        novelty_used=(has_novelty and alpha > 0) or "source_weight" in notes,
+        scales=notes,
+        elapsed=clock.laps,
+        utilities=run.utilities,
+    )
+
+
+def alpha_grid(selector: XSSRSelector, form: ScoreSpec, has_source: bool) -> list[float]:
+    """The alphas to run, ascending; one if it is given or there is nothing to trade off."""
+    if not has_source:
+        if form.terms == ("novelty",):
             raise ValueError(
-                "engine='torch' computes the bounds of a residual density, which "
-                f"scoring={self.scoring!r} does not have: pass engine='lazy' or scoring='residual'."
+                "terms=('novelty',) scores by distance to a source, but the selector was never "
+                "fitted on one. Call fit(source_embeddings) first."
             )
-        grid = self._grid(form, source is not None)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        search: dict[str, Any] = {"algorithm": self.algorithm, "seed": seed, "n_jobs": self.n_jobs}
-        scales = fix_scales(
-            X,
-            request,
-            n_neighbors=self.n_neighbors,
-            bandwidth_scale=form.bandwidth_scale,
-            **search,
-        )
-        notes = dict(scales.notes)
-        clock.on_stage("scales")
-        far = np.ones(len(X))
-        if source is not None:
-            k = max(scales.n_neighbors, 1)
-            far, novelty_notes = novelty(X, source, k, diameter=scales.diameter, **search)
-            notes |= novelty_notes
-            if self.n_neighbors is not None and novelty_notes["novelty_neighbors"] < k:
-                warnings.warn(
-                    f"n_neighbors={self.n_neighbors} was lowered to {len(source)} for the novelty: "
-                    f"the source has {len(source)} rows.",
-                    SkxssrWarning,
-                    stacklevel=3,
-                )
-        clock.on_stage("novelty")
-
-        device = self.device if self.engine == "torch" else None
-        objective: Objective | ClusterScore
-        has_novelty = source is not None and "novelty" in terms
-        parts: dict[str, Any] = {"density": "density" in terms, "diversity": "diversity" in terms}
-        if form.diversity == "clusters":
-            objective = ClusterScore(
-                X,
-                far if has_novelty else None,
-                request,
-                scales,
-                n_neighbors=self.n_neighbors,
-                random_state=self.random_state,
-                n_jobs=self.n_jobs,
-                **parts,
+        if form.source_weight > 0:
+            warn_caller(
+                f"source_weight={form.source_weight} counts a source as covered, but the "
+                "selector was never fitted on one: 0 is used. Call fit(source_embeddings) first."
             )
-        else:
-            objective = Objective(X, source, far, request, form, scales, search, device)
-        clock.on_stage("start")
-
-        calibrated = self.alpha == "auto" and source is not None and form.trades
-        calibration = calibrate(
-            objective,
-            grid,
-            [0.0] if calibrated else [],
-            far=far,
-            request=request,
-            kind=form.calibration,
-            tolerance=self.alpha_tolerance,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-            on_stage=clock.on_stage,
+    only = 0.0 if "diversity" in form.terms else 1.0  # where alpha has nothing to trade
+    grid = np.unique(np.asarray(selector.alphas, dtype=np.float64))
+    if grid.ndim != 1 or grid.size == 0 or not ((grid >= 0) & (grid <= 1)).all():
+        raise ValueError(
+            f"alphas must hold at least one value, all in [0, 1]. Got {selector.alphas!r} instead."
         )
-        alpha, runs = calibration.alpha, calibration.runs
-
-        run = runs[alpha]
-        if self.engine == "full":
-            run = objective.full_scan(alpha, run)
-            clock.on_stage("full scan")
-        notes |= objective.notes
-        notes["n_density_evaluations"] = objective.n_starts * len(request.candidates) + sum(
-            r.n_evaluations for r in runs.values()
-        )
-        notes["exact"] = bool(
-            notes["exact"] and objective.exact and notes.get("novelty_exact", True)
-        )
-        return Selection(
-            indices=run.indices,
-            scores=run.scores,
-            terms={
-                "density": run.density,
-                "novelty": far[run.indices],
-                "diversity": run.diversity,
-            },
-            coverage=calibration.curves[alpha][1:],
-            calibration=form.calibration,
-            alpha=alpha if has_novelty or "diversity" in form.terms else None,
-            alphas=np.array(grid if calibrated else []),
-            alpha_losses=calibration.losses if calibrated else np.empty(0),
-            alpha_zero_overlap=(
-                float(np.isin(run.indices, runs[0.0].indices).mean()) if calibrated else None
-            ),
-            novelty_used=(has_novelty and alpha > 0) or "source_weight" in notes,
-            scales=notes,
-            elapsed=clock.laps,
-            utilities=run.utilities,
-        )
-
-    def _grid(self, form: ScoreSpec, has_source: bool) -> list[float]:
-        """The alphas to run, ascending; one if it is given or there is nothing to trade off."""
-        if not has_source:
-            if form.terms == ("novelty",):
-                raise ValueError(
-                    "terms=('novelty',) scores by distance to a source, but the selector was never "
-                    "fitted on one. Call fit(source_embeddings) first."
-                )
-            if form.source_weight > 0:
-                warnings.warn(
-                    f"source_weight={form.source_weight} counts a source as covered, but the "
-                    "selector was never fitted on one: 0 is used. Call fit(source_embeddings) "
-                    "first.",
-                    SkxssrWarning,
-                    stacklevel=4,
-                )
-        only = 0.0 if "diversity" in form.terms else 1.0  # where alpha has nothing to trade
-        grid = np.unique(np.asarray(self.alphas, dtype=np.float64))
-        if grid.ndim != 1 or grid.size == 0 or not ((grid >= 0) & (grid <= 1)).all():
-            raise ValueError(
-                f"alphas must hold at least one value, all in [0, 1]. Got {self.alphas!r} instead."
+    if selector.alpha != "auto":
+        if form.trades and (has_source or selector.alpha == 0):
+            return [float(selector.alpha)]
+        if selector.alpha != only and selector.alpha != 0:  # 0 is the default, and says nothing
+            why = (
+                "weighs novelty against a source, but the selector was never fitted on one: "
+                "alpha=0 is used. Call fit(source_embeddings) first."
+                if form.trades
+                else f"trades novelty against diversity, but terms={form.terms} leaves out one "
+                f"or both: alpha={only:g} is used."
             )
-        if self.alpha != "auto":
-            if form.trades and (has_source or self.alpha == 0):
-                return [float(self.alpha)]
-            if self.alpha != only and self.alpha != 0:  # 0 is the default, and says nothing
-                why = (
-                    "weighs novelty against a source, but the selector was never fitted on one: "
-                    "alpha=0 is used. Call fit(source_embeddings) first."
-                    if form.trades
-                    else f"trades novelty against diversity, but terms={form.terms} leaves out one "
-                    f"or both: alpha={only:g} is used."
-                )
-                warnings.warn(f"alpha={self.alpha} {why}", SkxssrWarning, stacklevel=4)
-            return [only]
-        return grid.tolist() if has_source and form.trades else [only]
+            warn_caller(f"alpha={selector.alpha} {why}")
+        return [only]
+    return grid.tolist() if has_source and form.trades else [only]
 
 
 class _Clock:

@@ -8,7 +8,6 @@ import numpy as np
 from skxssr._utils.progress import progress
 from skxssr._utils.threads import in_threads
 from skxssr.base.request import Request
-from skxssr.metrics.coverage import coverage_curve
 from skxssr.selection._engine.cluster_score import ClusterScore
 from skxssr.selection._engine.lazy_greedy import Run
 from skxssr.selection._engine.objective import Objective
@@ -67,9 +66,7 @@ def calibrate(
     # runs of the same picks have the same curve
     distinct = {run.indices.tobytes(): run.indices for run in runs.values()}
     found = in_threads(
-        lambda picks: coverage_curve(
-            objective.demand, request.labeled.astype(np.int64), picks, weight, kind=kind
-        ),
+        lambda picks: objective.coverage(picks, weight, kind),
         list(distinct.values()),
         n_jobs=n_jobs,
     )

@@ -14,12 +14,13 @@ from skxssr._kernels.demand import make_demand
 from skxssr.base.request import Request
 from skxssr.metrics.coverage import precision_of
 from skxssr.selection._engine.clusters import (
+    Clusters,
     find_clusters,
     pick_from_clusters,
     typicality_within,
 )
 from skxssr.selection._engine.lazy_greedy import Run, empty_run
-from skxssr.selection._engine.scales import Scales
+from skxssr.selection._engine.scales import Scales, coverage_of
 
 # Rows. Smaller clusters are outliers as a rule and come last (as in TypiClust), unless the mean
 # cluster is that small: then they are what the pool consists of.
@@ -29,6 +30,13 @@ N_NEIGHBORS = 20  # within the cluster, whose mean distance is the typicality (a
 N_INIT = 10  # runs of k-means, of which the one of least inertia counts
 
 
+def cluster_scale(request: Request, n: int, *, diversity: bool) -> tuple[int, int]:
+    """How many clusters are wanted, and the rows below which one comes last."""
+    wanted = len(request.labeled) + request.budget
+    wanted = min(wanted, MAX_CLUSTERS) if diversity else 1
+    return wanted, SMALLEST if n >= SMALLEST * wanted else 1
+
+
 class ClusterScore:
     """What the score needs but alpha: clusters, typicality and novelty.
 
@@ -36,19 +44,20 @@ class ClusterScore:
 
     Parameters
     ----------
-    X : ndarray of shape (n, p)
+    clusters : Clusters
+    typical : ndarray of shape (n,) or None
+        Typicality of each row; None: every row is as typical as any other.
     far : ndarray of shape (n,) or None
         Novelty in units of distance; None: there is none.
     request : Request
-    scales : Scales
-    n_neighbors : int or None
-        Neighbours that typicality looks at; None: 20.
-    random_state : int, RandomState instance or None
-        Of k-means.
-    density, diversity : bool
-        Whether the score has the term. Without density every row is as typical; without diversity
-        the pool is one cluster.
-    n_jobs : int or None
+    diameter : float
+        Unit of `far`.
+    min_size : int
+        Clusters of fewer rows come last.
+    exact : bool
+        Whether the neighbours behind `typical` are certainly the nearest.
+    coverage : callable
+        See `coverage` of `Objective`.
 
     Attributes
     ----------
@@ -56,51 +65,31 @@ class ClusterScore:
         What it adds to `Selection.scales`.
     exact : bool
         Whether k-means saw all rows, and the neighbours are certainly the nearest.
-    demand : Demand
-        For the coverage curve.
     n_starts : int
         Scans of all candidates before the first pick: none.
     """
 
     def __init__(
         self,
-        X: np.ndarray,
+        clusters: Clusters,
+        typical: np.ndarray | None,
         far: np.ndarray | None,
         request: Request,
-        scales: Scales,
         *,
-        n_neighbors: int | None,
-        random_state: Any,
-        density: bool,
-        diversity: bool,
-        n_jobs: int | None,
+        diameter: float,
+        min_size: int,
+        exact: bool,
+        coverage: Callable[[np.ndarray, np.ndarray, str], np.ndarray],
     ) -> None:
         self.n_starts = 0
-        self._request = request
-        self.demand = make_demand(
-            X,
-            scales.demand,
-            request.weight[scales.demand],
-            sampled=scales.notes["demand_sampled"],
-            precision=precision_of(scales.bandwidth),
-            diameter=scales.diameter,
-            starts=scales.blocks,
-        )
-        wanted = len(request.labeled) + request.budget
-        wanted = min(wanted, MAX_CLUSTERS) if diversity else 1
-        self._clusters = find_clusters(
-            X, wanted, request.weight, n_init=N_INIT, random_state=random_state
-        )
-        self._min_size = SMALLEST if len(X) >= SMALLEST * wanted else 1
-        self.notes = dict(self._clusters.notes)
-        self.exact = bool(self.notes.pop("exact"))
-        self._typical = np.ones(len(X))
-        if density:
-            k = n_neighbors or N_NEIGHBORS
-            self._typical, exact = typicality_within(X, self._clusters, k, n_jobs=n_jobs)
-            self.exact = self.exact and exact
-            self._typical /= self._typical.max() or 1.0
-        self._far = None if far is None else far / (scales.diameter or 1.0)
+        self._request, self._clusters, self._min_size = request, clusters, min_size
+        self.notes = dict(clusters.notes)
+        self.exact = bool(self.notes.pop("exact")) and exact
+        self.coverage = coverage
+        self._typical = np.ones(len(clusters.labels))
+        if typical is not None:
+            self._typical = typical / (typical.max() or 1.0)
+        self._far = None if far is None else far / (diameter or 1.0)
 
     def _score(self, alpha: float) -> np.ndarray:
         weight = self._request.weight
@@ -135,3 +124,60 @@ class ClusterScore:
             utilities=run.utilities,
         )
         return run
+
+
+def make_cluster_score(
+    X: np.ndarray,
+    far: np.ndarray | None,
+    request: Request,
+    scales: Scales,
+    *,
+    n_neighbors: int | None,
+    random_state: Any,
+    density: bool,
+    diversity: bool,
+    n_jobs: int | None,
+) -> ClusterScore:
+    """The score of rows in memory.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+    far : ndarray of shape (n,) or None
+        Novelty in units of distance; None: there is none.
+    request : Request
+    scales : Scales
+    n_neighbors : int or None
+        Neighbours that typicality looks at; None: 20.
+    random_state : int, RandomState instance or None
+        Of k-means.
+    density, diversity : bool
+        Whether the score has the term. Without density every row is as typical; without diversity
+        the pool is one cluster.
+    n_jobs : int or None
+    """
+    demand = make_demand(
+        X,
+        scales.demand,
+        request.weight[scales.demand],
+        sampled=scales.notes["demand_sampled"],
+        precision=precision_of(scales.bandwidth),
+        diameter=scales.diameter,
+        starts=scales.blocks,
+    )
+    wanted, min_size = cluster_scale(request, len(X), diversity=diversity)
+    clusters = find_clusters(X, wanted, request.weight, n_init=N_INIT, random_state=random_state)
+    typical, exact = None, True
+    if density:
+        k = n_neighbors or N_NEIGHBORS
+        typical, exact = typicality_within(X, clusters, k, n_jobs=n_jobs)
+    return ClusterScore(
+        clusters,
+        typical,
+        far,
+        request,
+        diameter=scales.diameter,
+        min_size=min_size,
+        exact=exact,
+        coverage=coverage_of(demand, request),
+    )

@@ -4,7 +4,7 @@ Shared by the selectors that take one row of each cluster.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
@@ -34,7 +34,7 @@ class Clusters:
     weight : ndarray of shape (n_clusters,), float64
         Demand of each cluster: the sum over its rows, where the largest weight of a row is 1.
     distance : ndarray of shape (n,), float64
-        Distance of each row to the center of its cluster.
+        Distance of each row to the center of its cluster; empty where nobody asked for it.
     notes : dict
         What `Selection.scales` reports.
     """
@@ -55,49 +55,108 @@ class Clusters:
         return {"cluster": cluster.astype(np.float64), "cluster_weight": self.weight[cluster]}
 
 
+class Frame(NamedTuple):
+    """Rows as k-means takes them: moved to the mean, and scaled by a power of 2.
+
+    Squares then neither overflow nor vanish; a power of 2 changes no other bit.
+    """
+
+    center: np.ndarray
+    exponent: int = 0
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        """Rows of the pool in this frame, float64."""
+        return np.ldexp(X - self.center, -self.exponent)
+
+
+def exponent_of(largest: float) -> int:
+    """The exponent of a `Frame` whose moved rows have no larger magnitude."""
+    return int(np.frexp(largest)[1])
+
+
+def is_minibatch(n: int, n_clusters: int) -> bool:
+    """Whether so many rows are clustered by mini-batches."""
+    return n * min(n_clusters, n) > MINIBATCH_FROM
+
+
+def minibatch_parameters(n_clusters: int, n_init: int, random_state: Any) -> dict[str, Any]:
+    """The parameters of the `MiniBatchKMeans` of a large pool."""
+    return {
+        "n_clusters": n_clusters,
+        "batch_size": _BATCH,
+        "n_init": n_init,
+        "random_state": random_state,
+    }
+
+
+def fit_k_means(
+    Z: np.ndarray, n_clusters: int, weight: np.ndarray, *, n_init: int, random_state: Any
+) -> Any:
+    """k-means on rows in a `Frame`, all of positive weight: of scikit-learn, on one thread.
+
+    With several, the order of its additions, and with it now and then a label, differs from run to
+    run.
+    """
+    with threadpool_limits(1):
+        if is_minibatch(len(Z), n_clusters):
+            wanted = min(n_clusters, len(Z))
+            model = MiniBatchKMeans(**minibatch_parameters(wanted, n_init, random_state))
+        else:
+            wanted = min(n_clusters, len(np.unique(Z, axis=0)))
+            model = KMeans(wanted, n_init=n_init, random_state=random_state)
+        return model.fit(Z, sample_weight=weight)
+
+
+def number_clusters(raw: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """Clusters in the order of their first rows.
+
+    Returns the number of each row, the rows of each cluster, and the label in `raw` of each.
+    """
+    found, first, inverse = np.unique(raw, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    labels = np.argsort(order)[inverse]
+    sizes = np.bincount(labels)
+    rows = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
+    return labels, rows, found[order]
+
+
 def find_clusters(
     X: np.ndarray, n_clusters: int, weight: np.ndarray, *, n_init: int, random_state: Any
 ) -> Clusters:
     """k-means on the rows with weight; every row then belongs to its nearest center.
 
     There are fewer than `n_clusters` where the pool has fewer distinct rows. By mini-batches where
-    rows times clusters exceed 10 million. On one thread: with several, the order of scikit-learn's
-    additions, and with it now and then a label, differs from run to run.
+    rows times clusters exceed 10 million.
     """
-    Z = X - X.mean(axis=0, dtype=np.float64)
-    # Squares neither overflow nor vanish; a power of 2 changes no other bit.
-    exponent = int(np.frexp(np.abs(Z).max())[1])
-    Z = np.ldexp(Z, -exponent)
+    center = X.mean(axis=0, dtype=np.float64)
+    frame = Frame(center, exponent_of(np.abs(X - center).max()))
+    Z = frame(X)
     demand = np.flatnonzero(weight)
-    wanted = min(n_clusters, len(demand))
     weight = weight / weight.max()
-    minibatch = len(demand) * wanted > MINIBATCH_FROM
+    model = fit_k_means(
+        Z[demand], n_clusters, weight[demand], n_init=n_init, random_state=random_state
+    )
     with threadpool_limits(1):
-        if minibatch:
-            model = MiniBatchKMeans(
-                wanted, batch_size=_BATCH, n_init=n_init, random_state=random_state
-            )
-        else:
-            wanted = min(wanted, len(np.unique(Z[demand], axis=0)))
-            model = KMeans(wanted, n_init=n_init, random_state=random_state)
-        raw = model.fit(Z[demand], sample_weight=weight[demand]).predict(Z)
-    found, first, inverse = np.unique(raw, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    labels = np.argsort(order)[inverse]
-    sizes = np.bincount(labels)
-    rows = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
-    center = model.cluster_centers_[found[order]]
+        raw = model.predict(Z)
+    labels, rows, found = number_clusters(raw)
+    centers = model.cluster_centers_[found]
     distance = np.empty(len(Z))
     for cluster, members in enumerate(rows):
-        difference = Z[members] - center[cluster]
+        difference = Z[members] - centers[cluster]
         distance[members] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+    minibatch = is_minibatch(len(demand), n_clusters)
     return Clusters(
         labels=labels,
         rows=rows,
         weight=np.bincount(labels, weights=weight),
-        distance=np.ldexp(distance, exponent),
-        notes={"n_clusters": len(rows), "minibatch": minibatch, "exact": not minibatch},
+        distance=np.ldexp(distance, frame.exponent),
+        notes=cluster_notes(len(rows), minibatch),
     )
+
+
+def cluster_notes(n_clusters: int, minibatch: bool) -> dict[str, Any]:
+    """What the record says of the clusters."""
+    return {"n_clusters": n_clusters, "minibatch": minibatch, "exact": not minibatch}
 
 
 def radius(X: np.ndarray, *, n_jobs: int | None) -> float:

@@ -15,7 +15,14 @@ from skxssr.metrics.coverage import precision_of
 from skxssr.selection._engine.coverage_state import start_state
 from skxssr.selection._engine.greedy_runs import greedy_runs, run_full
 from skxssr.selection._engine.lazy_greedy import Run
-from skxssr.selection._engine.scales import Scales, distance_range, ranks, source_cover, typicality
+from skxssr.selection._engine.scales import (
+    Scales,
+    coverage_of,
+    distance_range,
+    ranks,
+    source_cover,
+    typicality,
+)
 from skxssr.selection.score import ScoreSpec
 
 
@@ -45,6 +52,8 @@ class Objective:
         Whether the neighbours behind a constant density are certainly the nearest.
     demand : Demand
         Also where the density does not come from it: coverage does.
+    coverage : callable
+        Returns the coverage losses of picks; takes their rows, weights (n,) and the kind of loss.
     n_starts : int
         First densities computed so far, each of all candidates.
     """
@@ -83,6 +92,7 @@ class Objective:
             diameter=scales.diameter,
             starts=scales.blocks,
         )
+        self.coverage = coverage_of(self.demand, request)
         self._picked, self._constant = self.demand, np.zeros(0)
         if not form.residual:  # what is picked does not change the density
             self._picked = without_points(self.demand)

@@ -3,7 +3,7 @@
 Formulas and their reasons: docs/method.rst.
 """
 
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ from scipy.stats import rankdata
 from skxssr._kernels.blocks import kernel_values
 from skxssr._kernels.demand import Demand, near_each_other
 from skxssr._kernels.distances import lower_to_point
+from skxssr._utils.warn import warn_caller
 from skxssr.base.preprocess import evenly_spaced
 from skxssr.base.request import Request
-from skxssr.exceptions import SkxssrWarning
-from skxssr.metrics.coverage import diameter_bound
+from skxssr.metrics.coverage import coverage_curve, diameter_bound
 from skxssr.neighbors import kneighbors
 
 MIN_DEMAND = 5_000
@@ -92,9 +92,41 @@ def fix_scales(
     bandwidth_scale: float = 2.0,
 ) -> Scales:
     """Choose the demand set, k and the bandwidth for a pool and a budget."""
-    total = len(request.labeled) + request.budget
     demand, notes = demand_rows(len(X), request, seed)
-    demand, blocks = near_each_other(X, demand)
+    return scales_of_demand(
+        X[demand],
+        demand,
+        notes,
+        len(request.labeled) + request.budget,
+        diameter_bound(X, n_jobs=n_jobs),
+        n_neighbors=n_neighbors,
+        algorithm=algorithm,
+        seed=seed,
+        n_jobs=n_jobs,
+        bandwidth_scale=bandwidth_scale,
+    )
+
+
+def scales_of_demand(
+    points: np.ndarray,
+    demand: np.ndarray,
+    notes: dict[str, Any],
+    total: int,
+    diameter: float,
+    *,
+    n_neighbors: int | None,
+    algorithm: str,
+    seed: int,
+    n_jobs: int | None,
+    bandwidth_scale: float = 2.0,
+) -> Scales:
+    """The scales of a demand set: `points` (m, p) are its rows `demand` (m,) of the pool.
+
+    `notes` are those of `demand_rows`, `total` is how many rows cover in the end, and `diameter` is
+    a bound on every distance within the pool.
+    """
+    order, blocks = near_each_other(points, np.arange(len(demand)))
+    demand, points = demand[order], points[order]
     m = len(demand)
     if n_neighbors is None:
         k = int(np.clip(np.floor(m / total / 2 + 0.5), 5, 20))
@@ -102,13 +134,8 @@ def fix_scales(
         k = n_neighbors
     if k > m - 1:
         if n_neighbors is not None:
-            warnings.warn(
-                f"n_neighbors={n_neighbors} was lowered to {m - 1}: the pool has {m} rows.",
-                SkxssrWarning,
-                stacklevel=4,
-            )
+            warn_caller(f"n_neighbors={n_neighbors} was lowered to {m - 1}: the pool has {m} rows.")
         k = m - 1
-    points = X[demand]
     some = points[evenly_spaced(m, MAX_BANDWIDTH, np.random.default_rng(seed).random())]
     graph, exact = kneighbors(  # the nearest to each is the point itself
         some, points, k + 1, algorithm=algorithm, random_state=seed, n_jobs=n_jobs
@@ -121,7 +148,7 @@ def fix_scales(
         blocks=blocks,
         n_neighbors=k,
         bandwidth=bandwidth,
-        diameter=diameter_bound(X, n_jobs=n_jobs),
+        diameter=diameter,
         notes={
             **notes,
             "n_neighbors": k,
@@ -130,6 +157,17 @@ def fix_scales(
             "exact": bool(exact),
         },
     )
+
+
+def coverage_of(
+    demand: Demand, request: Request
+) -> Callable[[np.ndarray, np.ndarray, str], np.ndarray]:
+    """What returns the coverage curve of picks: a function of picks, weights (n,) and the kind."""
+
+    def curve(picks: np.ndarray, weight: np.ndarray, kind: str) -> np.ndarray:
+        return coverage_curve(demand, request.labeled.astype(np.int64), picks, weight, kind=kind)
+
+    return curve
 
 
 def typicality(
