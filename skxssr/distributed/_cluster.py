@@ -43,6 +43,14 @@ class Cluster:
 
         return int(cpu_count())
 
+    @property
+    def least_memory(self) -> int:
+        """Bytes that the smallest worker may use; 0: nobody says."""
+        if self.client is None:
+            return 0
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return min((int(worker["memory_limit"] or 0) for worker in workers), default=0)
+
     @contextmanager
     def _running(self) -> Iterator[None]:
         # the default scheduler computes in this process, where a matrix product on several threads

@@ -16,7 +16,8 @@ from skxssr.distributed._cluster import Cluster
 from skxssr.distributed._farthest import core_set
 from skxssr.distributed._journal import Journal, identity
 from skxssr.distributed._prepare import Prepared, check_preprocess, prepare
-from skxssr.selection import CoreSetSelector, RandomSelector
+from skxssr.distributed._xssr import check_xssr, typi_clust, xssr
+from skxssr.selection import CoreSetSelector, RandomSelector, TypiClustSelector, XSSRSelector
 
 
 def random_draw(
@@ -26,7 +27,12 @@ def random_draw(
     return selector._select(None, np.empty((prepared.target.n, 0)), request)
 
 
-_ALGORITHMS: dict[type, Any] = {CoreSetSelector: core_set, RandomSelector: random_draw}
+_ALGORITHMS: dict[type, Any] = {
+    CoreSetSelector: core_set,
+    RandomSelector: random_draw,
+    TypiClustSelector: typi_clust,
+    XSSRSelector: xssr,
+}
 _BLIND = (RandomSelector,)
 
 
@@ -54,7 +60,8 @@ def select(
     Parameters
     ----------
     selector : BaseSelector
-        A `skxssr.CoreSetSelector` or `skxssr.RandomSelector`.
+        An `skxssr.XSSRSelector` with ``scoring="xssr"``, a `skxssr.TypiClustSelector`,
+        `skxssr.CoreSetSelector` or `skxssr.RandomSelector`.
     X : dask.array.Array of shape (n_samples, n_features)
         Embeddings of the target images. Chunks along rows only, of known sizes.
     budget : int or float
@@ -162,6 +169,8 @@ def _algorithm(selector: Any) -> Any:
             f"{type(selector).__name__} has no form for Dask arrays; {names} have. Pass an array "
             "in memory, X.compute(), or one of these."
         )
+    if isinstance(selector, XSSRSelector):
+        check_xssr(selector)
     return _ALGORITHMS[type(selector)]
 
 

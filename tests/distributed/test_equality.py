@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skxssr import CoreSetSelector, RandomSelector
+from skxssr import CoreSetSelector, RandomSelector, TypiClustSelector, XSSRSelector
 from skxssr.distributed import _pool, select
 from skxssr.exceptions import SkxssrWarning
 
@@ -90,6 +90,8 @@ SELECTORS = {
     "core-set, random first": CoreSetSelector(preprocess=None, initialize="random"),
     "core-set, cosine": CoreSetSelector(preprocess=None, metric="cosine"),
     "random": RandomSelector(random_state=3),
+    "typiclust": TypiClustSelector(preprocess=None, n_neighbors=3, n_init=2, min_cluster_size=2),
+    "xssr": XSSRSelector(preprocess=None),
 }
 
 

@@ -218,7 +218,7 @@ def novelty(
 
     Floored at a tiny share of the `diameter` of the pool, so that it does not depend on the unit.
     """
-    source = _source_sample(source, seed)
+    source = source[source_sample(len(source), seed)]
     used = len(source)
     k = min(k, used)
     distances, exact = kneighbors(
@@ -230,7 +230,7 @@ def novelty(
 
 def source_cover(source: np.ndarray, demand: Demand, *, seed: int) -> np.ndarray:
     """Largest kernel value of each demand point to a source row."""
-    rows = _source_sample(source, seed)
+    rows = source[source_sample(len(source), seed)]
     nearest = np.full(len(demand.rows), np.inf)
     points = np.ascontiguousarray(demand.points.T)
     for row in rows:
@@ -239,7 +239,8 @@ def source_cover(source: np.ndarray, demand: Demand, *, seed: int) -> np.ndarray
     return nearest
 
 
-def _source_sample(source: np.ndarray, seed: int) -> np.ndarray:
-    if len(source) <= MAX_SOURCE:
-        return source
-    return source[evenly_spaced(len(source), MAX_SOURCE, np.random.default_rng(seed).random())]
+def source_sample(n: int, seed: int) -> np.ndarray:
+    """The rows of a source of `n` that stand for it: all, or evenly spaced ones."""
+    if n <= MAX_SOURCE:
+        return np.arange(n)
+    return evenly_spaced(n, MAX_SOURCE, np.random.default_rng(seed).random())
