@@ -63,6 +63,7 @@ _SUBMODULES = (
     "neighbors",
     "pipeline",
     "report",
+    "review",
     "segmentation",
     "selection",
     "testing",

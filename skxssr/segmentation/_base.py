@@ -1,11 +1,11 @@
 """What every segmenter does once it is fitted: predict and score. `_torch` only in methods."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skxssr._torch.saving import SavedEstimator
@@ -87,6 +87,132 @@ class Segmenter(SavedEstimator, BaseEstimator):
             checks.check_same_size(true, pred, pair)
             scores.append(dice([true], [pred], classes=foreground).mean())
         return float(np.mean(scores))
+
+    def out_of_fold(
+        self, images: Any, masks: Any, folds: Any, *, trusted: Any = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Predict each image by a model that was fitted without its fold.
+
+        What `skxssr.review` scores masks by: a model that has not seen a mask says what the other
+        masks would have had there. This estimator itself is neither fitted nor changed.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
+            As for `fit`.
+        masks : ndarray of shape (n, H, W), or sequence of paths or arrays
+            As for `fit`.
+        folds : array-like of shape (n,)
+            The fold of each image: integers from 0. Images of a patient belong into one.
+        trusted : array-like of bool of shape (n,), optional
+            Masks to learn from; the others are only predicted. All by default.
+
+        Yields
+        ------
+        rows : ndarray of shape (b,), dtype intp
+            Which images these are; fold by fold, a batch at a time.
+        probabilities : ndarray of shape (b, n_classes, S, S), dtype float32
+            Of each class, in the square that the image was made into (`image_size`).
+        codes : ndarray of shape (b, S, S), dtype int64
+            The masks in the same squares: indices of their classes, -1 where there is no label and
+            0 in the padding.
+
+        Raises
+        ------
+        ValueError
+            `folds` or `trusted` have another length, there are fewer than two folds, or the images
+            outside of a fold hold no trusted mask. And what `fit` refuses.
+        """
+        images, masks = Images(images), Masks(masks)
+        checks.check_pairs(images, masks)
+        number, taught = checks.check_folds(folds, trusted, len(images))
+        data, classes = self._training_set(images, masks)
+        return self._predict_folds(data, classes, images, masks, number, taught)
+
+    def _predict_folds(
+        self,
+        data: Any,
+        classes: np.ndarray,
+        images: Images,
+        masks: Masks,
+        folds: np.ndarray,
+        taught: np.ndarray,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        predict = self._backend("out_of_fold").predict
+        how: dict[str, Any] = {"batch_size": self.batch_size, "device": self.device}
+        with data.spilling(2 * len(data)):
+            networks = self._fold_networks(data, classes, images, masks, folds, taught)
+            for fold, network in enumerate(networks):
+                yield from predict(network, data, np.flatnonzero(folds == fold), **how)
+
+    def _fold_networks(
+        self,
+        data: Any,
+        classes: np.ndarray,
+        images: Images,
+        masks: Masks,
+        folds: np.ndarray,
+        taught: np.ndarray,
+    ) -> Iterator[Any]:
+        """For each fold a network fitted without it."""
+        ruled = Masks(masks, getattr(self, "mask_rule_", None))
+        for fold in range(int(folds.max()) + 1):
+            rows = np.flatnonzero((folds != fold) & taught).tolist()
+            model = clone(self).set_params(classes=classes.tolist())
+            yield model.fit(images.subset(rows), ruled.subset(rows)).module_
+
+    def beside(
+        self, images: Any, masks: Any
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """What this fitted model predicts beside masks that others drew, in squares.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
+            Of any size.
+        masks : ndarray of shape (n, H, W), or sequence of paths or arrays
+            One an image, of its size and with as many classes as this model has; their values may
+            be others (255 for 1).
+
+        Yields
+        ------
+        rows, probabilities, codes : ndarray
+            As `out_of_fold` yields them.
+
+        Raises
+        ------
+        ValueError
+            The masks have another number of classes than the model.
+        """
+        check_is_fitted(self)
+        reader = clone(self).set_params(classes=None)
+        data, classes = reader._training_set(Images(images), Masks(masks), keep=False)
+        if len(classes) != len(self.classes_):
+            raise ValueError(
+                f"the masks hold {len(classes)} classes ({classes.tolist()}), the model knows "
+                f"{len(self.classes_)} ({self.classes_.tolist()}): give a model of such masks"
+            )
+        data.channels = self.n_channels_
+        how: dict[str, Any] = {"batch_size": self.batch_size, "device": self.device}
+        predict = self._backend("out_of_fold").predict
+        return predict(self.module_, data, range(len(data)), **how)
+
+    def to_original(self, square: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        """Class indices of a square as those of the image that it was made from.
+
+        Parameters
+        ----------
+        square : ndarray of int of shape (S, S)
+            Such as the most probable class of what `out_of_fold` yields.
+        shape : sequence of two int
+            Height and width of the image.
+
+        Returns
+        -------
+        ndarray of shape (H, W), dtype uint8
+            The padding cut, edges smoothed by interpolation.
+        """
+        return self._backend("out_of_fold").to_original(square, tuple(shape))
 
     def _maps(self, images: Any, label: str) -> Iterator[np.ndarray]:
         """The probabilities (n_classes, H, W) of each image."""

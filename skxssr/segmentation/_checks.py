@@ -17,6 +17,30 @@ def check_pairs(images: Images, masks: Masks) -> None:
         )
 
 
+def check_folds(folds: Any, trusted: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The fold of each image, and whether its mask may be learned from."""
+    number = np.asarray(folds)
+    if number.shape != (n,) or number.dtype.kind not in "iu":
+        raise ValueError(
+            f"folds must hold an integer for each of the {n} images. Got {number.dtype} of shape "
+            f"{number.shape} instead."
+        )
+    if len(number) == 0 or number.min() != 0 or len(np.unique(number)) != number.max() + 1:
+        raise ValueError("folds must be numbered from 0 without a gap.")
+    if number.max() == 0:
+        raise ValueError("folds names one fold only: an image needs others to be predicted from.")
+    taught = np.ones(n, dtype=bool) if trusted is None else np.asarray(trusted)
+    if taught.shape != (n,) or taught.dtype.kind != "b":
+        raise ValueError(
+            f"trusted must hold a bool for each of the {n} images. Got {taught.dtype} of shape "
+            f"{taught.shape} instead."
+        )
+    for fold in range(int(number.max()) + 1):
+        if not (taught & (number != fold)).any():
+            raise ValueError(f"no trusted mask lies outside of fold {fold}: trust some of others.")
+    return number.astype(np.intp), taught
+
+
 def check_same_size(true: np.ndarray, pred: np.ndarray, names: tuple[str, str]) -> None:
     """A mask is as large as the prediction for its image."""
     if true.shape != pred.shape:

@@ -201,6 +201,28 @@ class RidgeSegmenter(Segmenter):
         )
         return made, data.channels, classes, seed
 
+    def _fold_networks(
+        self,
+        data: Any,
+        classes: np.ndarray,
+        images: Any,
+        masks: Any,
+        folds: np.ndarray,
+        taught: np.ndarray,
+    ) -> Any:
+        """All folds from one pass: normal equations add over images."""
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        return self._backend("out_of_fold").fold_networks(
+            self._features(data.channels, seed),
+            data,
+            folds,
+            taught,
+            penalty=self.penalty,
+            batch_size=self.batch_size,
+            device=self.device,
+            verbose=self.verbose,
+        )
+
     def _features(self, channels: int, seed: int) -> Any:
         features = self._backend("random_features")
         return features.RandomFeatures(channels, seed, features.SEGMENTER)

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "report": HELPERS | {"io", "metrics", "base", "pipeline"},
     "evaluation": HELPERS
     | {"io", "metrics", "neighbors", "base", "selection", "segmentation", "pipeline"},
+    "review": HELPERS | {"io", "segmentation"},
     "integrations": HELPERS | {"metrics", "base", "selection"},
     "distributed": HELPERS | {"_kernels", "neighbors", "metrics", "base", "selection"},
 }
