@@ -2,4 +2,4 @@
 
 from skxssr.review.masks import OUTCOMES, MaskReview, review_masks
 
-__all__ = ["OUTCOMES", "MaskReview", "review_masks"]
+__all__ = ["MaskReview", "OUTCOMES", "review_masks"]

@@ -13,7 +13,7 @@ from skxssr.review.folds import draw_folds
 from skxssr.review.groups import same_place
 from skxssr.review.regions import SIDES, Difference, difference, place_in_words
 
-__all__ = ["OUTCOMES", "MaskReview", "review_masks"]
+__all__ = ["MaskReview", "OUTCOMES", "review_masks"]
 
 OUTCOMES = ("another convention", "region of its own", "scattered", "agrees")
 _DEVIATIONS = 3.0  # of the set's own errors, beyond which a mask is out of line
@@ -80,7 +80,7 @@ class MaskReview:
     limits: dict[str, Any]
 
     def of_group(self, number: int) -> np.ndarray:
-        """Rows of a group, the most conspicuous first.
+        """Find the rows of a group, the most conspicuous first.
 
         Parameters
         ----------
