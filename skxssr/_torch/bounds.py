@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from joblib import effective_n_jobs
-from threadpoolctl import ThreadpoolController
 
 from skxssr._torch.device import resolve_device
+from skxssr._utils.threads import limit_threads
 
 __all__ = ["Densities", "Distances"]
 
@@ -22,7 +22,6 @@ _ROUNDING = 2.0**-24  # of float32
 _TINY = 1e-30  # above what squares lose below the smallest normal float32
 _SUMMED = 64  # values summed in float32 before float64 takes over
 _TOGETHER = 1 << 10  # rows, at least, for each of several points
-_THREADPOOLS = ThreadpoolController()  # torch's among them, which is loaded by now
 _ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 27}  # of a matrix at hand, in values
 
 
@@ -32,7 +31,7 @@ def _computes(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def run(self: "_OnDevice", *args: Any, **kwargs: Any) -> Any:
         with contextlib.ExitStack() as stack:
-            threads = _THREADPOOLS.limit(limits=self.n_threads)
+            threads = limit_threads(self.n_threads)
             for scope in (_in_full(), threads, torch.inference_mode()):
                 stack.enter_context(scope)
             try:

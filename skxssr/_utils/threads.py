@@ -4,11 +4,14 @@ The blocks do not depend on the number of threads, so neither does any result.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import get_start_method, parent_process
 from numbers import Integral
+from threading import Lock
 from typing import Any, TypeVar
 
 from joblib import effective_n_jobs
@@ -22,8 +25,9 @@ _forked = False  # whether this process is a copy of another, made while that on
 
 
 def _mark_as_forked() -> None:
-    global _forked
+    global _forked, _BLAS
     _forked = True
+    _BLAS = _BlasThreads()  # another thread of the parent may have held the lock
 
 
 if hasattr(os, "register_at_fork"):
@@ -67,13 +71,58 @@ def in_threads(
         yield from pool.map(function, items)
 
 
-def limit_threads(n_jobs: int | None) -> Any:
+@contextmanager
+def limit_threads(n_jobs: int | None) -> Iterator[None]:
     """A context in which BLAS and OpenMP use that many threads.
 
     One in a forked process: the OpenMP library of GNU waits for ever for the threads of its
     parent, which a fork does not copy, as soon as it wants more than one.
+
+    Several Python threads may be in such a context at once. OpenMP has a number for each of them,
+    BLAS one for the process: it is the smallest that any of them asked for, and what it was before
+    as soon as the last has left.
     """
-    return _controller().limit(limits=1 if _is_forked() else effective_n_jobs(n_jobs))
+    n = 1 if _is_forked() else effective_n_jobs(n_jobs)
+    of_process, of_thread = _libraries("torch" in sys.modules)
+    with of_thread.limit(limits=n), _BLAS.at_most(n, of_process):
+        yield
+
+
+class _BlasThreads:
+    """The number of threads of BLAS, asked for by several Python threads at once."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asked: list[int] = []
+        self._before: dict[str, tuple[Any, int]] = {}  # library and its number, by its file
+
+    @contextmanager
+    def at_most(self, n: int, libraries: Sequence[Any]) -> Iterator[None]:
+        with self._lock:
+            for library in libraries:
+                self._before.setdefault(library.filepath, (library, library.get_num_threads()))
+            self._asked.append(n)
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asked.remove(n)
+                self._apply()
+
+    def _apply(self) -> None:
+        for library, before in self._before.values():
+            # since 3.8 threadpoolctl lets one thread alone set the number of OpenBLAS
+            release = getattr(library, "clear_controlling_thread", lambda force: None)
+            release(force=True)
+            library.set_num_threads(min(self._asked, default=before))
+            if not self._asked:
+                release(force=True)
+        if not self._asked:
+            self._before.clear()
+
+
+_BLAS = _BlasThreads()
 
 
 def _is_forked() -> bool:
@@ -83,10 +132,16 @@ def _is_forked() -> bool:
     )
 
 
-@lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
-    """Made once, since looking for the libraries costs milliseconds. They are loaded by then."""
+@lru_cache(maxsize=2)
+def _libraries(with_torch: bool) -> tuple[list[Any], ThreadpoolController]:
+    """Loaded libraries that have one number of threads for the process, and one for each thread.
+
+    torch's are among them once it is loaded. Kept, since looking for them costs milliseconds.
+    """
     import scipy.linalg  # noqa: F401
     import sklearn.utils._openmp_helpers  # noqa: F401
 
-    return ThreadpoolController()
+    loaded = ThreadpoolController()
+    of_thread = loaded.select(user_api="openmp", threading_layer="openmp")
+    own = {library.filepath for library in of_thread.lib_controllers}
+    return [lib for lib in loaded.lib_controllers if lib.filepath not in own], of_thread

@@ -14,7 +14,8 @@ from sklearn import config_context
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import row_norms
-from threadpoolctl import threadpool_limits
+
+from skxssr._utils.threads import limit_threads
 
 _AHEAD = 8  # batches asked for at a time
 
@@ -138,7 +139,7 @@ def fit_minibatches(
     state = _Bringing(given, n, bring)
     model = _MiniBatches(**{**parameters, "random_state": state}, compute_labels=False)
     # no look at values that are not there
-    with threadpool_limits(1), config_context(assume_finite=True):
+    with limit_threads(1), config_context(assume_finite=True):
         model.fit(sheet.array, sample_weight=weight)
     given.set_state(state.get_state())
     return np.array(model.cluster_centers_)

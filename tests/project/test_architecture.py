@@ -142,7 +142,9 @@ def test_kernels_stand_alone_and_hold_all_compilation(path):
         assert "numba" not in {module.split(".")[0] for module in modules}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         name = getattr(node, "id", getattr(node, "attr", getattr(node, "arg", None)))
-        assert name not in {"prange", "set_num_threads"}
+        assert name != "prange"
+        # of numba; the one of BLAS is set, and put back, in one file
+        assert name != "set_num_threads" or path.relative_to(ROOT).as_posix() == "_utils/threads.py"
         assert name != "fastmath" or path.name == "_jit.py"
         if part(path) == "_kernels":
             assert name != "parallel"

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
-from threadpoolctl import threadpool_limits
 
 from skxssr._kernels.distances import lower_to_point
-from skxssr._utils.threads import over_blocks
+from skxssr._utils.threads import limit_threads, over_blocks
 from skxssr.base.group_constraint import GroupConstraint
 from skxssr.base.request import Request
 from skxssr.neighbors import kneighbors
@@ -97,7 +96,7 @@ def fit_k_means(
     With several, the order of its additions, and with it now and then a label, differs from run to
     run.
     """
-    with threadpool_limits(1):
+    with limit_threads(1):
         if is_minibatch(len(Z), n_clusters):
             wanted = min(n_clusters, len(Z))
             model = MiniBatchKMeans(**minibatch_parameters(wanted, n_init, random_state))
@@ -136,7 +135,7 @@ def find_clusters(
     model = fit_k_means(
         Z[demand], n_clusters, weight[demand], n_init=n_init, random_state=random_state
     )
-    with threadpool_limits(1):
+    with limit_threads(1):
         raw = model.predict(Z)
     labels, rows, found = number_clusters(raw)
     centers = model.cluster_centers_[found]
