@@ -1,5 +1,7 @@
 """Data shared by the tests of selection."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,13 @@ def pool():
 @pytest.fixture
 def source():
     return normal(30, 3, 11) + 0.5
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_arrives():
+    """Some runners, and `make test &`, start the tests with SIGINT ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

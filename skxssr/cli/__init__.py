@@ -92,7 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _termination_like_ctrl_c() -> Iterator[list[int]]:
-    """Within, SIGTERM is what Ctrl-C is; the list holds what arrived."""
+    """Within, SIGTERM is what Ctrl-C is, even where Ctrl-C is ignored; the list holds what arrived.
+
+    A shell without job control starts what runs in the background with SIGINT ignored.
+    """
     arrived: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # signals are not ours
         yield arrived
@@ -100,6 +103,8 @@ def _termination_like_ctrl_c() -> Iterator[list[int]]:
 
     def note(signum: int, frame: object) -> None:
         arrived.append(signum)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, note)

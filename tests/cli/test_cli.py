@@ -342,6 +342,19 @@ def test_a_stop_names_the_command_that_goes_on(folders, capsys, monkeypatch, num
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_sigterm_stops_where_ctrl_c_is_ignored(folders, capsys, monkeypatch):
+    monkeypatch.setattr(MAEEmbedder, "fit", lambda *_: signal.raise_signal(signal.SIGTERM))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        status = main(command(folders, "--budget", "2", *MAE, "--group-pattern", "B-(p[0-9]+)-"))
+        after = signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert status == 143
+    assert after is signal.SIG_IGN
+    assert "Go on with the same command:" in capsys.readouterr().err
+
+
 def test_every_command_has_an_example_in_the_order_of_the_story(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
