@@ -85,7 +85,7 @@ def reserve_test_set(
     if by_id.max() + 1 < n:
         twice = ids[int(np.flatnonzero(np.bincount(by_id)[by_id] > 1)[0])]
         raise ValueError(f"ids holds {twice!r} more than once: name every image differently.")
-    wanted = _check_size(size, n)
+    wanted = images_asked_for(size, n)
     group = by_id if groups is None else check_groups(groups, n)
     n_images = np.bincount(group)
     # Both are sorted by label, not by row, so that the order of the images decides nothing.
@@ -118,8 +118,8 @@ def reserve_test_set(
     return np.flatnonzero(chosen[group]).astype(np.int64)
 
 
-def _check_size(size: Any, n: int) -> int:
-    """A count as it is, a share in (0, 1) of n images rounded up."""
+def images_asked_for(size: Any, n: int) -> int:
+    """A count as it is, a share in (0, 1) of n images rounded up; errors as `reserve_test_set`."""
     if isinstance(size, bool | np.bool_) or not isinstance(size, Real):
         raise TypeError(
             f"size must be a count (int) or a share in (0, 1) (float). Got {size!r} of type "

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sklearn.utils import check_random_state
+
 from skxssr._utils.files import make_writable, read_json, write_text
 from skxssr._utils.names import few
 from skxssr._utils.provenance import sha256_of_files
 from skxssr._version import __version__
-from skxssr.holdout.draw import reserve_test_set
+from skxssr.holdout.draw import images_asked_for, reserve_test_set
 from skxssr.holdout.groups import groups_of, groups_of_scans, told_by_scans
 from skxssr.holdout.reserved import FORMAT, HOW, POOL, TEST, ReservedSet, lines_of, sha256_of
 from skxssr.holdout.sides import clusters_of_copies, on_one_side
@@ -106,7 +108,10 @@ def split_folder(
     """
     target, out = Path(target), Path(out)
     seed = operator.index(random_state)
-    groups_of([], group_pattern, group_from)  # the rule itself, before images are opened
+    # what is wrong with the arguments themselves is said before images are opened
+    groups_of([], group_pattern, group_from)
+    images_asked_for(size, 1)
+    check_random_state(seed)
     inventory = take_inventory(
         target,
         images=images,
