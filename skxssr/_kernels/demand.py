@@ -90,6 +90,7 @@ def make_demand(
     precision: float,
     diameter: float,
     starts: np.ndarray | None = None,
+    largest: float = 0.0,
 ) -> Demand:
     """The demand points `rows` of `X` with their `weight`, exact and as float32 with a margin.
 
@@ -106,6 +107,8 @@ def make_demand(
         A bound on every distance within `X`.
     starts : ndarray of int, optional
         First of each block, and m. By default a block is full before the next begins.
+    largest : float
+        A magnitude that rows put in later may have, see `put_rows`.
     """
     n_features = X.shape[1]
     if starts is None:
@@ -130,7 +133,7 @@ def make_demand(
         for lo in range(0, len(X), _ROWS):
             X32[lo : lo + _ROWS] = (X[lo : lo + _ROWS] - center) * scale
         unit = scale**-2.0
-        largest = float(np.abs(X).max(initial=0.0))
+        largest = float(np.abs(X).max(initial=largest))
         moved = 2.0 * _ROUNDING * diameter + 2.0**-50 * largest * np.sqrt(n_features)
         # |d^2 - s| <= 2 d moved + moved^2 <= _SHRINK d^2 + moved^2 (1 + 1 / _SHRINK)
         relative += _SHRINK
@@ -164,6 +167,18 @@ def make_demand(
         relative=relative,
         absolute=absolute,
     )
+
+
+def put_rows(demand: Demand, X: np.ndarray, places: np.ndarray, rows: np.ndarray) -> None:
+    """Put other `rows` at `places` of the demand, but the first; none may be a demand point.
+
+    `X` is what `demand.X` is a view of, and may be written to. They must be within the diameter and
+    the largest magnitude that the demand was made with.
+    """
+    X[places] = rows
+    if not np.may_share_memory(demand.X32, X):
+        scale = 1.0 / np.sqrt(demand.unit)  # of a power of 4: exact
+        demand.X32[places] = (X[places] - X[0].astype(np.float64)) * scale
 
 
 def at_most_1(weight: np.ndarray) -> np.ndarray:

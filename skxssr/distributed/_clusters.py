@@ -10,7 +10,7 @@ from skxssr._utils.threads import limit_threads
 from skxssr.base.request import Request
 from skxssr.distributed._journal import Journal
 from skxssr.distributed._minibatch import can_draw, fit_minibatches
-from skxssr.distributed._pool import MOST_BYTES, Pool
+from skxssr.distributed._pool import MOST_BYTES, Pool, take_rows
 from skxssr.selection._engine.clusters import (
     Clusters,
     Frame,
@@ -124,10 +124,6 @@ def _typical(labels: np.ndarray, k: int, unit: float, *parts: np.ndarray) -> _Ty
     return _Typical(values, exact)
 
 
-def _take(block: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    return block[positions]
-
-
 def typicality_of(pool: Pool, clusters: Clusters, k: int) -> tuple[np.ndarray, bool]:
     """`typicality_within` of every row; each cluster is brought together on one worker."""
     squared = pool.column(_squared, pool.mean())
@@ -142,7 +138,7 @@ def typicality_of(pool: Pool, clusters: Clusters, k: int) -> tuple[np.ndarray, b
         first, last = np.searchsorted(bins, [b, b + 1])
         rows = np.sort(np.concatenate(clusters.rows[first:last]))
         own = [(positions,) for positions in pool.split(rows)]
-        parts = pool.each(_take, own=own)
+        parts = pool.each(take_rows, own=own)
         labels = clusters.labels[rows].astype(np.int32)
         tasks.append(pool.cluster.delayed(_typical, labels, k, unit, *parts))
         members.append(rows)

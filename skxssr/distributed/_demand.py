@@ -20,11 +20,20 @@ class DemandHere:
     request : Request
     rows : ndarray of shape (m,), int
         Rows of the pool.
+
+    Attributes
+    ----------
+    pool : Pool
+        Where picks come from.
+    points : ndarray of shape (m, p)
+        Values of the `rows`.
+    labeled : ndarray of shape (n_labeled, p)
     """
 
     def __init__(self, pool: Pool, request: Request, rows: np.ndarray) -> None:
-        self._pool, self._labeled = pool, request.labeled.astype(np.int64)
+        self.pool = pool
         self.rows, self.points = rows, pool.rows(rows)
+        self.labeled = pool.rows(request.labeled.astype(np.int64))
 
     def in_order(self, rows: np.ndarray) -> None:
         """Take the same `rows` of the pool in another order."""
@@ -43,8 +52,8 @@ class DemandHere:
         starts: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `skxssr.metrics.coverage.coverage_curve`; `picks` are rows of the pool."""
-        m, labeled = len(self.rows), self._labeled
-        X = np.concatenate([self.points, self._pool.rows(np.append(labeled, picks))])
+        m, n_labeled = len(self.rows), len(self.labeled)
+        X = np.concatenate([self.points, self.labeled, self.pool.rows(picks)])
         own = np.concatenate([weight[self.rows], np.zeros(len(X) - m)])
         demand = make_demand(
             X,
@@ -55,10 +64,8 @@ class DemandHere:
             diameter=diameter,
             starts=starts,
         )
-        places = m + np.arange(len(labeled) + len(picks))
-        return coverage_curve(
-            demand, places[: len(labeled)], places[len(labeled) :], own, kind=kind
-        )
+        places = m + np.arange(n_labeled + len(picks))
+        return coverage_curve(demand, places[:n_labeled], places[n_labeled:], own, kind=kind)
 
 
 def scales_here(

@@ -81,7 +81,7 @@ def _apply(chunk: np.ndarray, prepare: Callable, dtype: np.dtype) -> np.ndarray:
     return np.ascontiguousarray(rows, dtype=dtype)
 
 
-def _take(block: np.ndarray, positions: np.ndarray) -> np.ndarray:
+def take_rows(block: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return block[positions]
 
 
@@ -101,6 +101,10 @@ def _farthest(block: np.ndarray, center: np.ndarray) -> float:
     nearest = np.full(len(block), np.inf)
     lower_to_point(block, 0, len(block), center, nearest)
     return float(nearest.max())
+
+
+def _magnitude(block: np.ndarray) -> float:
+    return float(np.abs(block).max())
 
 
 def _all_equal(block: np.ndarray, first: np.ndarray) -> bool:
@@ -179,10 +183,19 @@ class Pool:
             found.append((int(lo), *parts))
         return found
 
+    def places(self, rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """An order of `rows` in which they lie in the blocks, and as positions in each."""
+        order = np.argsort(rows, kind="stable")
+        return order, self.split(rows[order])
+
+    def release(self) -> None:
+        """Let the workers forget the blocks: other blocks hold the rows."""
+        self.blocks = []
+
     def take(self, rows: np.ndarray) -> Any:
         """The `rows`, in that order, as one persisted array on the cluster."""
-        order = np.argsort(rows, kind="stable")
-        parts = self.each(_take, own=[(positions,) for positions in self.split(rows[order])])
+        order, positions = self.places(rows)
+        parts = self.each(take_rows, own=[(own,) for own in positions])
         back = np.argsort(order, kind="stable")
         return self.cluster.persist([self.cluster.delayed(_in_order, back, *parts)])[0]
 
@@ -210,6 +223,10 @@ class Pool:
         """Twice the largest distance to the mean: no two rows are farther apart."""
         farthest = max(self.cluster.compute(self.each(_farthest, self.mean())))
         return 2.0 * float(np.sqrt(farthest)) * (1 + 1e-9)
+
+    def largest(self) -> float:
+        """The largest magnitude of a value."""
+        return max(self.cluster.compute(self.each(_magnitude)))
 
     def is_constant(self) -> bool:
         """Whether all of several rows are equal."""

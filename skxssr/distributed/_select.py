@@ -16,8 +16,15 @@ from skxssr.distributed._cluster import Cluster
 from skxssr.distributed._farthest import core_set
 from skxssr.distributed._journal import Journal, identity
 from skxssr.distributed._prepare import Prepared, check_preprocess, prepare
+from skxssr.distributed._serving import facility_location
 from skxssr.distributed._xssr import check_xssr, typi_clust, xssr
-from skxssr.selection import CoreSetSelector, RandomSelector, TypiClustSelector, XSSRSelector
+from skxssr.selection import (
+    CoreSetSelector,
+    FacilityLocationSelector,
+    RandomSelector,
+    TypiClustSelector,
+    XSSRSelector,
+)
 
 
 def random_draw(
@@ -29,6 +36,7 @@ def random_draw(
 
 _ALGORITHMS: dict[type, Any] = {
     CoreSetSelector: core_set,
+    FacilityLocationSelector: facility_location,
     RandomSelector: random_draw,
     TypiClustSelector: typi_clust,
     XSSRSelector: xssr,

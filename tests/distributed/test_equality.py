@@ -7,8 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skxssr import CoreSetSelector, RandomSelector, TypiClustSelector, XSSRSelector
-from skxssr.distributed import _pool, select
+from skxssr import (
+    CoreSetSelector,
+    FacilityLocationSelector,
+    RandomSelector,
+    TypiClustSelector,
+    XSSRSelector,
+)
+from skxssr.distributed import _pool, _regions, select
 from skxssr.exceptions import SkxssrWarning
 
 da = pytest.importorskip("dask.array")
@@ -81,6 +87,7 @@ def blocks_of(monkeypatch):
 
     def set_blocks(blocks):
         monkeypatch.setattr(_pool, "engine_chunks", lambda *_: blocks)
+        monkeypatch.setattr(_regions, "n_regions", lambda _: len(blocks))
 
     return set_blocks
 
@@ -89,6 +96,7 @@ SELECTORS = {
     "core-set": CoreSetSelector(preprocess=None),
     "core-set, random first": CoreSetSelector(preprocess=None, initialize="random"),
     "core-set, cosine": CoreSetSelector(preprocess=None, metric="cosine"),
+    "facility location": FacilityLocationSelector(preprocess=None),
     "random": RandomSelector(random_state=3),
     "typiclust": TypiClustSelector(preprocess=None, n_neighbors=3, n_init=2, min_cluster_size=2),
     "xssr": XSSRSelector(preprocess=None),

@@ -71,6 +71,8 @@ class LazyGreedy:
     run : Run
     t : int
         Picks made.
+    nearest : float
+        Squared distance of the last pick to what was picked or labelled before it.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class LazyGreedy:
         n = len(demand.X)
         self.demand, self.covered = demand, covered
         self.run, self.t = empty_run(request.budget, score.density_scale), 0
+        self.nearest = np.inf
         self._score = score
         self._constant = len(demand.rows) == 0
         self._direct = self._constant or demand.precision < 0
@@ -225,13 +228,20 @@ class LazyGreedy:
 
     def _take(self, pick: int) -> None:
         run, t = self.run, self.t
-        run.indices[t], run.scores[t] = pick, self._rows.bound[pick]
+        run.scores[t] = self._rows.bound[pick]
         run.density[t] = self._rows.density[pick] / run.density_scale
-        run.diversity[t] = np.sqrt(self._rows.nearest[pick])
-        self._picks32[:, t] = self.demand.X32[pick]
-        self.t += 1
+        self.nearest = float(self._rows.nearest[pick])
+        run.diversity[t] = np.sqrt(self.nearest)
+        self.count(pick)
         if self._quota.take(pick):
             self._rest = np.inf
+
+    def count(self, pick: int) -> None:
+        """Let a row of `demand.X` count as picked, whoever picked it."""
+        run, t = self.run, self.t
+        run.indices[t] = pick
+        self._picks32[:, t] = self.demand.X32[pick]
+        self.t += 1
         if len(self.demand.rows):
             n_blocks = len(self.demand.radius32)
             cover(self.demand, run.indices[t : t + 1], 0, n_blocks, self.covered.exact)

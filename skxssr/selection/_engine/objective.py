@@ -26,6 +26,32 @@ from skxssr.selection._engine.scales import (
 from skxssr.selection.score import ScoreSpec
 
 
+def novelty_powers(
+    far: np.ndarray | None,
+    unit: float,
+    alpha: float,
+    n: int,
+    *,
+    in_demand: bool,
+    additive: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What novelty multiplies: the score of each of `n` rows, and their demand (None: it does not).
+
+    `far` is the novelty in units of distance; None: there is none.
+    """
+    powered = np.ones(n)
+    if far is not None and (in_demand or not additive):
+        powers(far, unit, alpha, powered)
+    factor = None
+    if in_demand:
+        powered, factor = np.ones(n), powered
+    if additive:
+        if far is not None and not in_demand:
+            powered = ranks(far)
+        powered = alpha * powered
+    return powered, factor
+
+
 class Objective:
     """The score of the rows `X`: what it needs but alpha, and the state before the first pick.
 
@@ -117,17 +143,17 @@ class Objective:
 
     def _scores(self, alpha: float) -> tuple[Demand, Score]:
         """Demand and score at an alpha, but for the scale of its densities."""
-        powered = np.ones(len(self._picked.X))
         demand = self._picked
-        if self._far is not None and (self._in_demand or not self._additive):
-            powers(self._far, self._unit, alpha, powered)
-        if self._in_demand:
-            demand = demand._replace(weight=demand.weight * powered[demand.rows])
-            powered = np.ones(len(demand.X))
-        if self._additive:
-            if self._far is not None and not self._in_demand:
-                powered = ranks(self._far)
-            powered = alpha * powered
+        powered, factor = novelty_powers(
+            self._far,
+            self._unit,
+            alpha,
+            len(demand.X),
+            in_demand=self._in_demand,
+            additive=self._additive,
+        )
+        if factor is not None:
+            demand = demand._replace(weight=demand.weight * factor[demand.rows])
         return demand, self._score._replace(novelty_power=powered, alpha=alpha)
 
     def runs(self, alphas: list[float], on_stage: Callable[[str], object]) -> Iterator[Run]:

@@ -88,6 +88,11 @@ class LazyGains:
         self._offset = None
         self.n_evaluations += len(self._rows)
 
+    def set_gains(self, gain: np.ndarray, rows: np.ndarray | slice = slice(None)) -> None:
+        """Take other gains of `rows`, never less than the fresh ones."""
+        self.gain[rows] = gain
+        self._offset = None
+
     def best(self, current: np.ndarray, allowed: np.ndarray, *, offset: float = 0.0) -> int:
         """The allowed row of the highest score, `offset` taken from gains; ties to the first."""
         how = (offset, self.gain)
