@@ -13,7 +13,7 @@ import numpy as np
 from skxssr._utils.threads import limit_threads
 from skxssr.distributed._rounds import Answer, Block, Key, Picked, Rounds, gather
 
-_MOST_HEADS = 4096  # of all chains together
+MOST_HEADS = 4096  # of all chains together
 _MORE: Key = (np.inf, np.inf, 0)  # a chain goes on behind what was sent
 
 
@@ -161,7 +161,7 @@ class ChainRounds(Rounds):
         self, pool: Any, blocks: list[Any], quota: Any, judge: Judge, **others: Any
     ) -> None:
         none = np.empty(0, dtype=np.int64)
-        super().__init__(pool, blocks, quota, none, lambda *_: None, **others)  # type: ignore[arg-type, return-value]
+        super().__init__(pool, blocks, quota, none, lambda *_: None, **others)  # type: ignore[arg-type]
         self._judge = judge
         self._length = 2
 
@@ -172,7 +172,7 @@ class ChainRounds(Rounds):
         return picks
 
     def _round(self, wanted: int, alone: bool) -> list[Picked]:
-        most = max(2, _MOST_HEADS // len(self._blocks))
+        most = max(2, MOST_HEADS // len(self._blocks))
         answers = self._ask(1 if alone else min(self._length, most, wanted))
         sent, at_of = self._load(answers)
         pointer = [0] * len(answers)

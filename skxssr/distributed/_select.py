@@ -16,11 +16,13 @@ from skxssr.distributed._cluster import Cluster
 from skxssr.distributed._farthest import core_set
 from skxssr.distributed._journal import Journal, identity
 from skxssr.distributed._prepare import Prepared, check_preprocess, prepare
+from skxssr.distributed._residual import max_herding
 from skxssr.distributed._serving import facility_location
 from skxssr.distributed._xssr import check_xssr, typi_clust, xssr
 from skxssr.selection import (
     CoreSetSelector,
     FacilityLocationSelector,
+    MaxHerdingSelector,
     RandomSelector,
     TypiClustSelector,
     XSSRSelector,
@@ -37,6 +39,7 @@ def random_draw(
 _ALGORITHMS: dict[type, Any] = {
     CoreSetSelector: core_set,
     FacilityLocationSelector: facility_location,
+    MaxHerdingSelector: max_herding,
     RandomSelector: random_draw,
     TypiClustSelector: typi_clust,
     XSSRSelector: xssr,
@@ -68,8 +71,9 @@ def select(
     Parameters
     ----------
     selector : BaseSelector
-        An `skxssr.XSSRSelector` with ``scoring="xssr"``, a `skxssr.TypiClustSelector`,
-        `skxssr.CoreSetSelector` or `skxssr.RandomSelector`.
+        An `skxssr.XSSRSelector` with ``scoring="xssr"`` or ``"residual"``, a
+        `skxssr.TypiClustSelector`, `skxssr.CoreSetSelector`, `skxssr.FacilityLocationSelector`,
+        `skxssr.MaxHerdingSelector` or `skxssr.RandomSelector`.
     X : dask.array.Array of shape (n_samples, n_features)
         Embeddings of the target images. Chunks along rows only, of known sizes.
     budget : int or float

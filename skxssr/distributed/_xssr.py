@@ -11,6 +11,7 @@ from skxssr.distributed._demand import precision_and_starts, scales_here
 from skxssr.distributed._journal import Journal
 from skxssr.distributed._pool import Pool
 from skxssr.distributed._prepare import Prepared, Source
+from skxssr.distributed._residual import ResidualScore
 from skxssr.selection._engine.cluster_score import (
     N_INIT,
     N_NEIGHBORS,
@@ -31,10 +32,10 @@ def _novelty(
 class OnCluster:
     """What `skxssr.selection._engine.in_memory.InMemory` is, of rows on the cluster."""
 
-    def __init__(self, prepared: Prepared, journal: Journal) -> None:
+    def __init__(self, prepared: Prepared, journal: Journal, verbose: int) -> None:
         self._pool: Pool = prepared.target
         self._source: Source | None = prepared.source
-        self._journal = journal
+        self._journal, self._verbose = journal, verbose
         self.n, self.n_source = self._pool.n, 0 if self._source is None else self._source.n
 
     def scales(self, request: Request, *, seed: int, **parameters: Any) -> Scales:
@@ -67,7 +68,22 @@ class OnCluster:
         request: Request,
         scales: Scales,
         search: dict[str, Any],
-    ) -> ClusterScore:
+    ) -> ClusterScore | ResidualScore:
+        if form.residual:
+            residual = ResidualScore(
+                self._pool,
+                self._demand,
+                None if self._source is None else self._how[0],
+                far,
+                request,
+                form,
+                scales,
+                search["seed"],
+                self._journal,
+                self._verbose,
+            )
+            self._pool = residual.regions
+            return residual
         wanted, min_size = cluster_scale(request, self.n, diversity="diversity" in form.terms)
         clusters = clusters_of(
             self._pool,
@@ -98,10 +114,10 @@ def check_xssr(selector: Any) -> None:
     """Refuse what has no form for Dask arrays, before anything starts."""
     score = selector.scoring
     form = score if isinstance(score, ScoreSpec) else SCORES[score]
-    if form.diversity != "clusters":
+    if form.diversity != "clusters" and not form.residual:
         raise ValueError(
-            f"scoring={score!r} has no form for Dask arrays: pass scoring='xssr', or an array in "
-            "memory, X.compute()."
+            f"scoring={score!r} has no form for Dask arrays: pass scoring='xssr' or 'residual', or "
+            "an array in memory, X.compute()."
         )
     if selector.algorithm == "pynndescent":
         raise ValueError(
@@ -114,7 +130,10 @@ def xssr(
     selector: Any, prepared: Prepared, request: Request, journal: Journal, verbose: int
 ) -> Selection:
     """The picks of `skxssr.XSSRSelector`."""
-    return select_xssr(selector, OnCluster(prepared, journal), request, verbose=verbose)
+    record = select_xssr(selector, OnCluster(prepared, journal, verbose), request, verbose=verbose)
+    if "n_rounds" in record.scales:  # the workers do not count
+        record.scales.pop("n_density_evaluations")
+    return record
 
 
 def typi_clust(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from skxssr import (
     CoreSetSelector,
     FacilityLocationSelector,
+    MaxHerdingSelector,
     RandomSelector,
     TypiClustSelector,
     XSSRSelector,
@@ -97,6 +98,8 @@ SELECTORS = {
     "core-set, random first": CoreSetSelector(preprocess=None, initialize="random"),
     "core-set, cosine": CoreSetSelector(preprocess=None, metric="cosine"),
     "facility location": FacilityLocationSelector(preprocess=None),
+    "max herding": MaxHerdingSelector(preprocess=None),
+    "residual": XSSRSelector(preprocess=None, scoring="residual"),
     "random": RandomSelector(random_state=3),
     "typiclust": TypiClustSelector(preprocess=None, n_neighbors=3, n_init=2, min_cluster_size=2),
     "xssr": XSSRSelector(preprocess=None),

@@ -45,6 +45,7 @@ NEEDED = {
     "segmentation_models_pytorch": ("SMPSegmenter",),
     "pandas": ("to_frame",),
     "skactiveml": ("skactiveml",),
+    "dask": ("dask",),
 }
 MADE = {"_build", "generated", "auto_examples"}  # by a build: their sources are tested elsewhere
 PAGES = [path for path in sorted(DOCS.rglob("*.rst")) if not MADE & {*path.parts}]

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from skxssr._utils.progress import progress
 from skxssr._utils.threads import in_threads
 from skxssr.base.request import Request
-from skxssr.selection._engine.cluster_score import ClusterScore
 from skxssr.selection._engine.lazy_greedy import Run
-from skxssr.selection._engine.objective import Objective
 
 _TIE = 1e-6  # relative difference below which two coverage losses are the same
 
@@ -40,7 +39,7 @@ def choose_alpha(grid: list[float], losses: np.ndarray, tolerance: float) -> flo
 
 
 def calibrate(
-    objective: Objective | ClusterScore,
+    objective: Any,
     grid: list[float],
     extra: list[float],
     *,
@@ -54,6 +53,7 @@ def calibrate(
 ) -> Calibration:
     """Select for every alpha of `grid`, and of `extra` for comparison, and choose one of `grid`.
 
+    `objective` is an `Objective`, or has what that has.
     `on_stage` is called when a stage ends: "coverage", or one of `greedy_runs`.
     """
     weight = request.weight

@@ -112,7 +112,7 @@ class LazyGreedy:
         Yields rows of which it needs a bound of the density, for `take_bounds`, before it goes on.
         """
         while self.t < len(self.run.indices):
-            yield from self._pick()
+            yield from self.pick()
 
     def take_bounds(self, rows: np.ndarray, bound: np.ndarray) -> None:
         """Take bounds of the densities of `rows`, as they are after the picks made.
@@ -122,11 +122,51 @@ class LazyGreedy:
         lazy.take_bounds(self._score, self._rows, rows, bound, self.t)
         self.run.n_evaluations += len(rows)
 
+    def take_other(self, pick: int) -> None:
+        """Let a row of `demand.X` count as picked that this run did not find."""
+        self.count(pick)
+        if self.t < len(self.run.indices):
+            self._tell(pick)
+
+    def set_allowed(self, allowed: np.ndarray) -> None:
+        """Let only the rows `allowed` (k,) of the first k be picked next."""
+        now = self._quota.allowed[: len(allowed)]
+        if (allowed & ~now).any():
+            self._rest = np.inf
+        now[:] = allowed
+
+    @property
+    def densities(self) -> np.ndarray:
+        """Upper bounds of the densities of all rows."""
+        return self._rows.density
+
+    def lower_densities(self, rows: np.ndarray, bound: np.ndarray) -> None:
+        """Take upper bounds of the densities of `rows`, as they are after the picks made."""
+        self._rows.density[rows] = np.minimum(self._rows.density[rows], bound)
+        self._composites(rows.astype(np.int32), kernels.MARGIN)
+
+    def save(self) -> tuple:
+        """What `restore` needs to take later picks back."""
+        exact = self.covered.exact
+        arrays = (*self._rows, *exact, self.covered.weighted32, self._quota.allowed)
+        others = (self.t, self._few, self._rest, self._take_few, self._spent, self._buffer)
+        return tuple(array.copy() for array in arrays), others
+
+    def restore(self, saved: tuple) -> None:
+        """Go back to where `save` was called."""
+        arrays, others = saved
+        exact = self.covered.exact
+        now = (*self._rows, *exact, self.covered.weighted32, self._quota.allowed)
+        for array, old in zip(now, arrays, strict=True):
+            array[...] = old
+        self.t, self._few, self._rest, self._take_few, self._spent, self._buffer = others
+
     def _composites(self, rows: np.ndarray, margin: float) -> None:
         state = self._rows
         kernels.composites(self._score, rows, state.density, state.nearest, margin, state.bound)
 
-    def _pick(self) -> Iterator[np.ndarray]:
+    def pick(self) -> Iterator[np.ndarray]:
+        """Make one pick; yields as `run_to_end` does."""
         best, worth = -1, float(-np.inf)
         done: list[np.ndarray] = []  # rows with an exact score, which `bound` holds meanwhile
         most = list(_FIRST)
