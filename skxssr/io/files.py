@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from skxssr._utils.names import few
+from skxssr._utils.progress import progress
 from skxssr._utils.slice_names import split_name
+from skxssr._utils.threads import check_n_jobs, in_threads
 from skxssr.io.dicom import DICOM_SUFFIXES
-from skxssr.io.facts import examine
 from skxssr.io.mask_names import masks_by_name
 from skxssr.io.medical import list_slices
 from skxssr.io.pairs import pair_files
+from skxssr.io.stacks import Images
 from skxssr.io.volumes import VOLUME_SUFFIXES
 from skxssr.io.walk import UNKNOWN, walk
 
@@ -238,4 +240,18 @@ def find_unreadable(
     >>> find_unreadable(["no/film.png"])
     {...Path('no/film.png'): 'no such file'}
     """
-    return examine(paths, n_jobs, verbose=verbose)[1]
+    files = [Path(path) for path in paths]
+    check_n_jobs(n_jobs)
+    found = in_threads(_why_not, files, n_jobs=-1 if n_jobs is None else n_jobs)
+    shown = progress(found, "reading images", verbose=verbose, total=len(files))
+    return {path: why for path, why in zip(files, shown, strict=True) if why}
+
+
+def _why_not(path: Path) -> str:
+    try:
+        Images([path])[0]
+    except ValueError as error:  # an ImageReadError among them
+        return str(error).removeprefix(f"cannot read image {path}: ").removeprefix(f"{path} ")
+    except (OSError, MemoryError) as error:
+        return str(error) or type(error).__name__
+    return ""

@@ -15,16 +15,22 @@ import numpy as np
 from skxssr._utils.progress import progress
 from skxssr._utils.threads import in_threads
 from skxssr.io.decode import Picture, read_picture
+from skxssr.io.levels import (
+    CT_WINDOW,
+    PERCENTILES,
+    ROUNDING,
+    Levels,
+    kind_of,
+    levels_of,
+    own_range,
+    scaled,
+)
 
 __all__ = ["IntensityRule", "find_intensity_rule"]
 
-CT_WINDOW = (-1000.0, 1000.0)  # Hounsfield units, from air to bone
-PERCENTILES = (0.5, 99.5)
-ROUNDING = 1e-3  # by so much resizing and 16-bit floats exceed 0 and 1
 _BITS = (8, 10, 12, 14, 16)
 _AIR = (-3100, -500)  # lowest value of CT
 _SLIVER = 0.1  # of the range: so little says that the range is wrong
-_SAMPLE = 200_000  # pixels
 
 
 @dataclass(frozen=True)
@@ -84,58 +90,6 @@ class IntensityRule:
         else:
             low, high = self.ranges.get(kind) or own_range(picture)
         return scaled(values, low, high, picture.inverted)
-
-
-def scaled(values: np.ndarray, low: float, high: float, inverted: bool = False) -> np.ndarray:
-    """From black to white as 0 to 1; NaN is black."""
-    width = high - low if high > low else 1.0
-    if low == 0:
-        out = np.divide(values, np.float32(width), dtype=np.float32, order="C")
-    else:
-        out = (np.asarray(values, dtype=np.float32) - np.float32(low)) / np.float32(width)
-    if values.dtype.kind == "f":
-        np.nan_to_num(out, copy=False, nan=float(inverted), posinf=1.0, neginf=0.0)
-    np.clip(out, 0, 1, out=out)
-    return np.subtract(1, out, dtype=np.float32) if inverted else out
-
-
-def kind_of(picture: Picture) -> str:
-    """Pictures of one kind have one range."""
-    if picture.values.dtype == np.uint8:
-        return "8-bit"
-    if picture.modality:
-        return picture.modality
-    return "float" if picture.values.dtype.kind == "f" else "16-bit"
-
-
-def own_range(picture: Picture) -> tuple[float, float]:
-    """Black and white of a picture without a rule of its site."""
-    if picture.values.dtype == np.uint8:
-        return 0, 255
-    if picture.modality == "CT":
-        return CT_WINDOW
-    if picture.window is not None:
-        return picture.window
-    if picture.modality in ("CR", "DX", "MG", "RF", "XA", "IO", "PX") and picture.white:
-        return 0, picture.white
-    if picture.modality:
-        low, high = np.nanpercentile(picture.values, PERCENTILES).tolist()
-        return low, high
-    return 0, 65535 if picture.values.dtype == np.uint16 else 1
-
-
-@dataclass(frozen=True)
-class _Levels:
-    """Of one picture."""
-
-    kind: str
-    low: float
-    high: float
-    usual: tuple[float, float]  # percentiles
-    own: tuple[float, float]
-    inverted: bool
-    content: int
-    finite: bool
 
 
 def find_intensity_rule(
@@ -198,13 +152,25 @@ def find_intensity_rule(
     >>> image[0, :, 0].tolist()
     [0.0, 1.0]
     """
-    fixed, percentiles = _parse(window)
+    asked = asked_for(window)
     files = [Path(path) for path in paths]
     looked = in_threads(_look, files, n_jobs=-1 if n_jobs is None else n_jobs)
     shown = progress(looked, "looking at gray values", verbose=verbose, total=len(files))
     levels = {file: seen for file, seen in zip(files, shown, strict=True) if seen is not None}
+    return rule_of(levels, asked, name)
+
+
+def asked_for(window: str | Sequence[float] | None) -> IntensityRule:
+    """What the user says of black and white, before any picture is looked at."""
+    fixed, percentiles = _parse(window)
+    return IntensityRule(window=fixed, percentiles=percentiles)
+
+
+def rule_of(levels: Mapping[Path, Levels], asked: IntensityRule, name: str) -> IntensityRule:
+    """The rule of the pictures of a site, from what each holds."""
+    fixed, percentiles = asked.window, asked.percentiles
     if not levels:
-        return IntensityRule(window=fixed, percentiles=percentiles)
+        return asked
     _refuse_flat(levels, name)
     ranges: dict[str, tuple[float, float] | None] = {}
     parts: list[str] = []
@@ -232,7 +198,7 @@ def find_intensity_rule(
 
 
 def _bits(
-    members: Mapping[Path, _Levels], alone: bool
+    members: Mapping[Path, Levels], alone: bool
 ) -> tuple[tuple[float, float], str, dict[Path, str]]:
     largest = max(seen.high for seen in members.values())
     bits = next(bits for bits in _BITS if largest < 2**bits)
@@ -241,13 +207,13 @@ def _bits(
 
 
 def _eight(
-    members: Mapping[Path, _Levels], alone: bool
+    members: Mapping[Path, Levels], alone: bool
 ) -> tuple[tuple[float, float], str, dict[Path, str]]:
     return (0, 255), "8 bits", {}
 
 
 def _floats(
-    members: Mapping[Path, _Levels], alone: bool
+    members: Mapping[Path, Levels], alone: bool
 ) -> tuple[tuple[float, float], str, dict[Path, str]]:
     odd = {
         file: seen
@@ -280,7 +246,7 @@ def _floats(
 
 
 def _scan(
-    members: Mapping[Path, _Levels], alone: bool
+    members: Mapping[Path, Levels], alone: bool
 ) -> tuple[tuple[float, float] | None, str, dict[Path, str]]:
     kind = next(iter(members.values())).kind
     own = {seen.own for seen in members.values()}
@@ -298,34 +264,14 @@ def _from_to(low: float, high: float) -> str:
     return f"black is {low:g} and white {high:g}"
 
 
-def _look(path: Path) -> _Levels | None:
+def _look(path: Path) -> Levels | None:
     try:
-        picture = read_picture(path)
+        return levels_of(read_picture(path))
     except (ValueError, OSError, MemoryError):
         return None  # find_unreadable says why
-    values = picture.values
-    if values.dtype.kind == "f":
-        finite = np.isfinite(values)
-        known, whole = values[finite], bool(finite.all())
-    else:
-        known, whole = values.reshape(-1), True
-    if not known.size:
-        known = np.zeros(1, dtype=values.dtype)
-    sample = known[:: 1 + known.size // _SAMPLE]
-    low, high = np.percentile(sample, PERCENTILES).tolist()
-    return _Levels(
-        kind_of(picture),
-        float(known.min()),
-        float(known.max()),
-        (low, high),
-        own_range(picture),
-        picture.inverted,
-        hash((values.shape, sample.tobytes())),
-        whole,
-    )
 
 
-def _refuse_flat(levels: Mapping[Path, _Levels], name: str) -> None:
+def _refuse_flat(levels: Mapping[Path, Levels], name: str) -> None:
     if all(seen.low == seen.high for seen in levels.values()):
         values = sorted({seen.low for seen in levels.values()})
         few = ", ".join(f"{value:g}" for value in values[:5])
@@ -336,7 +282,7 @@ def _refuse_flat(levels: Mapping[Path, _Levels], name: str) -> None:
 
 
 def _suspicions(
-    levels: Mapping[Path, _Levels],
+    levels: Mapping[Path, Levels],
     ranges: Mapping[str, tuple[float, float] | None],
     fixed: tuple[float, float] | None,
     name: str,

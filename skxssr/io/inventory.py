@@ -9,7 +9,7 @@ from typing import Any
 
 from skxssr._utils.names import few, one_line
 from skxssr._utils.slice_names import split_name
-from skxssr.io.facts import Facts, examine
+from skxssr.io.facts import Facts, look_at, settle
 from skxssr.io.files import (
     IMAGE_SUFFIXES,
     check_folder,
@@ -18,7 +18,7 @@ from skxssr.io.files import (
     nothing_found,
     pictures_of,
 )
-from skxssr.io.intensity import IntensityRule, find_intensity_rule
+from skxssr.io.intensity import IntensityRule, asked_for, rule_of
 from skxssr.io.junk import COPY, find_junk
 from skxssr.io.mask_names import all_look_like_masks, masks_by_content, masks_by_name
 from skxssr.io.walk import NO_PICTURE, UNKNOWN, walk
@@ -165,8 +165,9 @@ def take_inventory(
 ) -> Inventory:
     """Look through a folder and decide what its pictures are, before anything is done with them.
 
-    Every picture is decoded twice: for what its values mean, and for what it shows. See the guide,
-    :doc:`/guide/folders`, for the rules.
+    Every picture is decoded once, on all processors; only floats that are not from 0 to 1 are a
+    second time, when black and white of the site are known. See the guide, :doc:`/guide/folders`,
+    for the rules.
 
     Parameters
     ----------
@@ -218,6 +219,7 @@ def take_inventory(
     >>> [path.parent.name for path in found.images], list(found.masks.values())
     (['images'], ['in the folder masks/ beside the images'])
     """
+    asked = asked_for(window)
     root = check_folder(folder)
     found = walk(
         root, IMAGE_SUFFIXES, images=images, exclude=exclude, out=[Path(path) for path in out]
@@ -230,28 +232,25 @@ def take_inventory(
     shown = {split_name(path).file for path in rest}
     found.left_out |= dict.fromkeys([path for path in files if path not in shown], NO_PICTURE)
     name = one_line(root.resolve().name)
-    rule = find_intensity_rule(rest, window=window, name=name, verbose=verbose)
-    facts, unreadable = examine(rest, rule=rule, verbose=verbose)
-    if images is None and all_look_like_masks(rest, facts):
+    looks = look_at(rest, asked, verbose=verbose)
+    known = {path: look.facts for path, look in looks.items() if look.facts is not None}
+    if images is None and all_look_like_masks(rest, known):
         raise ValueError(
             f"nearly all pictures in {one_line(root)} hold two values only, as masks do "
             f"({few([path.relative_to(root).as_posix() for path in rest], 3)}): give the folder of "
             "the images, or, if these are the images, say so with --images '*' (in Python images)"
         )
-    by_content = masks_by_content(rest, root, facts)
-    taken = [path for path in rest if path not in by_content]
-    if by_content:  # whose values say nothing of those of images
-        doubtful = bool(rule.problems)
-        rule = find_intensity_rule(taken, window=window, name=name, verbose=verbose)
-        if doubtful:
-            facts, unreadable = examine(taken, rule=rule, verbose=verbose)
-    facts = {path: what for path, what in facts.items() if path not in by_content}
+    by_content = masks_by_content(rest, root, known)
+    taken = {path: look for path, look in looks.items() if path not in by_content}
+    levels = {path: look.levels for path, look in taken.items() if look.levels is not None}
+    rule = rule_of(levels, asked, name)
+    facts, unreadable = settle(taken, rule)
     return Inventory(
         root,
-        taken,
+        list(taken),
         masks | by_content,
         found.left_out,
-        {path: why for path, why in unreadable.items() if path not in by_content},
+        unreadable,
         find_junk(facts),
         facts,
         rule,

@@ -9,7 +9,8 @@ import numpy as np
 
 from skxssr._utils.labels import IGNORED
 from skxssr.io.decode import Picture, read_image, read_mask, read_picture, read_stored_mask
-from skxssr.io.intensity import ROUNDING, IntensityRule, own_range, scaled
+from skxssr.io.intensity import IntensityRule
+from skxssr.io.levels import ROUNDING, own_range, scaled
 from skxssr.io.mask_values import MaskRule
 from skxssr.io.medical import is_medical
 
