@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from skxssr._utils.detached import is_detached, voxels_of
+from skxssr._utils.files import is_regular
 from skxssr._utils.slice_names import split_name
 from skxssr._version import __version__
 
@@ -46,9 +48,14 @@ def _of_slice(file: str, axis: str, index: int) -> str:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
+    files = [path]
+    if is_detached(path):  # the header of another file: many volumes have the same
+        voxels = voxels_of(path)
+        files += [voxels] if voxels is not None and is_regular(voxels) else []
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

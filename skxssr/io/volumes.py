@@ -1,4 +1,4 @@
-"""NIfTI volumes, as slices along an axis of the patient."""
+"""Volumes as slices along an axis of the patient."""
 
 import os
 from functools import lru_cache
@@ -7,17 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skxssr._utils.detached import is_detached, voxels_of
 from skxssr._utils.files import is_regular
-from skxssr._utils.optional import import_optional
 from skxssr._utils.slice_names import split_name
 from skxssr.exceptions import ImageReadError
+from skxssr.io.volume_files import VOLUME_SUFFIXES, is_volume, open_volume
 
-VOLUME_SUFFIXES = (".nii", ".nii.gz")
+__all__ = ["VOLUME_SUFFIXES", "is_volume"]
+
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 PERCENTILES = (0.5, 99.5)
 _EMPTY = 0.1  # of what is shown of the volume: where less stands out, a slice is empty
 _AIR = (-3100, -500)  # the lowest value of CT in Hounsfield units
-_CALLER = "reading NIfTI volumes"
 
 
 class Volume(NamedTuple):
@@ -26,11 +27,6 @@ class Volume(NamedTuple):
     values: np.ndarray
     window: tuple[float, float]
     hounsfield: bool
-
-
-def is_volume(file: Path) -> bool:
-    """By the name."""
-    return file.name.lower().endswith(VOLUME_SUFFIXES)
 
 
 def read_slice(path: str | os.PathLike) -> dict[str, Any]:
@@ -56,7 +52,7 @@ def filled_slices(file: Path, axis: str, *, keep_empty: bool) -> list[int]:
     """
     number = AXES[axis]
     if keep_empty:
-        return list(range(_open(file).shape[number]))
+        return list(range(open_volume(file, voxels=False).shape[number]))
     volume = _load(os.fspath(file), *_stamp(file))
     low, high = volume.window
     bright = np.percentile(
@@ -69,14 +65,14 @@ def filled_slices(file: Path, axis: str, *, keep_empty: bool) -> list[int]:
 def volume_spacing(path: str | os.PathLike) -> tuple[float, float]:
     """Distance between rows and between columns of a slice in mm."""
     file, axis, _ = split_name(path)
-    sizes = np.sqrt((_open(file).affine[:3, :3] ** 2).sum(axis=0)).tolist()
+    sizes = np.sqrt((open_volume(file, voxels=False).affine[:3, :3] ** 2).sum(axis=0)).tolist()
     columns, rows = (size for i, size in enumerate(sizes) if i != AXES[axis or "axial"])
     return rows, columns
 
 
 def check_same_space(image: Path, mask: Path) -> None:
     """Refuse a mask that lies elsewhere than its image, or has other voxels."""
-    ours, theirs = _open(image), _open(mask)
+    ours, theirs = (open_volume(side, voxels=False) for side in (image, mask))
     if ours.shape != theirs.shape:
         raise ValueError(
             f"{mask} has shape {theirs.shape} but {image} has {ours.shape}: a mask must have the "
@@ -115,36 +111,21 @@ def _slice(path: str | os.PathLike) -> tuple[Volume, np.ndarray]:
 def _stamp(file: Path) -> tuple[int, int]:
     try:
         status = file.stat()
+        size, changed = status.st_size, status.st_mtime_ns
+        voxels = voxels_of(file) if is_detached(file) and is_regular(file) else None
+        if voxels is not None:
+            status = voxels.stat()
+            size, changed = size + status.st_size, max(changed, status.st_mtime_ns)
     except OSError:
-        raise ImageReadError(f"cannot read image {file}: no such file") from None
-    return status.st_size, status.st_mtime_ns
-
-
-def _open(file: Path) -> Any:
-    """The volume with its header read, axes as in `Volume`."""
-    nibabel = import_optional("nibabel", extra="medical", caller=_CALLER)
-    if not is_regular(file):
-        reason = "it is no regular file" if file.exists() else "no such file"
-        raise ImageReadError(f"cannot read image {file}: {reason}")
-    try:
-        volume = nibabel.squeeze_image(nibabel.load(file))
-        if len(volume.shape) == 2:
-            values = np.asanyarray(volume.dataobj)[:, :, None]
-            volume = nibabel.Nifti1Image(values, volume.affine)
-        shape = volume.shape
-        if len(shape) == 3 and 0 not in shape:
-            return nibabel.as_closest_canonical(volume)
-    except Exception as error:  # nibabel meets broken bytes with several kinds of exception
-        raise ImageReadError(f"cannot read image {file}: {type(error).__name__}: {error}") from None
-    raise ImageReadError(
-        f"cannot read image {file}: it has shape {shape}, and a volume has three dimensions, none "
-        "of them empty; save each time or channel as a file of its own"
-    )
+        raise ImageReadError(
+            f"cannot read image {file}: there is no such file, or none of its voxels"
+        ) from None
+    return size, changed
 
 
 @lru_cache(maxsize=2)
 def _load(file: str, size: int, changed: int) -> Volume:
-    volume = _open(Path(file))
+    volume = open_volume(Path(file), voxels=True)
     try:
         values = np.asanyarray(volume.dataobj)
     except Exception as error:

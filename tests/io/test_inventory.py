@@ -113,7 +113,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="no pipes, and links need per
 @posix
 def test_what_is_left_out_is_named_with_its_reason(tmp_path):
     fill(tmp_path)
-    for name in ("notes.txt", "scan.mha", "Thumbs.db", ".hidden.png", "slice", "._case00.png"):
+    for name in ("notes.txt", "scan.xyz", "Thumbs.db", ".hidden.png", "slice", "._case00.png"):
         (tmp_path / name).write_bytes(b"?")
     put(tmp_path / "__MACOSX" / "case.png", SCENES[0])
     os.symlink(tmp_path / "nowhere", tmp_path / "gone.png")
@@ -121,7 +121,7 @@ def test_what_is_left_out_is_named_with_its_reason(tmp_path):
     found = take_inventory(tmp_path)
     assert len(found.images) == 12
     said = found.text("Target")
-    for words in ("1 .txt not of", "1 .mha not of", "1 (no suffix) not of", "2 hidden"):
+    for words in ("1 .txt not of", "1 .xyz not of", "1 (no suffix) not of", "2 hidden"):
         assert words in said
     for words in ("1 a link to nothing (gone.png)", "1 a pipe, socket or device (pipe.png)"):
         assert words in said
