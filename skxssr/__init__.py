@@ -11,7 +11,13 @@ from skxssr._version import __version__
 
 if TYPE_CHECKING:
     from skxssr.base import Selection
-    from skxssr.embedding import JoinedEmbedder, MAEEmbedder, RandomFeaturesEmbedder, TorchEmbedder
+    from skxssr.embedding import (
+        ContrastiveEmbedder,
+        JoinedEmbedder,
+        MAEEmbedder,
+        RandomFeaturesEmbedder,
+        TorchEmbedder,
+    )
     from skxssr.segmentation import RidgeSegmenter, SMPSegmenter
     from skxssr.selection import (
         CoreSetSelector,
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 
 # name -> module that defines it
 _HOMES = {
+    "ContrastiveEmbedder": "skxssr.embedding",
     "CoreSetSelector": "skxssr.selection",
     "FacilityLocationSelector": "skxssr.selection",
     "FixedIntervalSelector": "skxssr.selection",
@@ -70,6 +77,7 @@ _SUBMODULES = (
 )
 
 __all__ = [
+    "ContrastiveEmbedder",
     "CoreSetSelector",
     "FacilityLocationSelector",
     "FixedIntervalSelector",

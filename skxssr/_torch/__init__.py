@@ -16,6 +16,7 @@ from skxssr._utils.optional import import_optional
 
 _NEEDS = {
     "torch": ("torch", "timm", "lightning_fabric", "safetensors"),
+    "contrastive": ("torch", "timm", "lightning_fabric", "safetensors", "lightly"),
     "seg": ("torch", "timm", "lightning_fabric", "safetensors", "segmentation_models_pytorch"),
 }
 _TORCH_ALONE = {"bounds"}  # modules that need no more

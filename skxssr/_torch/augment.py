@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms import v2
 
-__all__ = ["augment"]
+__all__ = ["augment", "views"]
 
 # One film differs from the next in how the patient stood and how the tube was set. No mirroring:
 # it would move the heart to the other side.
@@ -24,6 +24,9 @@ _BRIGHTNESS = 0.3
 _CONTRAST = 0.4
 _BLUR_SHARE, _BLUR_SIGMA = 0.2, (0.1, 1.5)
 _NOISE_SHARE, _NOISE_SIGMA = 0.3, 0.04
+# Of views alone: stain, skin and white balance differ, and some views are gray, as in SimCLR.
+_TINT = 0.2
+_GRAY_SHARE = 0.2
 
 
 def augment(
@@ -55,6 +58,45 @@ def augment(
     if strong:
         return torch.stack([_strong(image) for image in images]), masks
     return _change_intensities(images, draw), masks
+
+
+def views(
+    images: torch.Tensor, min_area: float, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """One view of each image for contrastive training: a crop, turned, with other intensities.
+
+    Parameters
+    ----------
+    images : Tensor of shape (B, C, S, S), float, in [0, 1]
+    min_area : float
+        Least share of the square's area that a crop shows.
+    generator : torch.Generator, optional
+        On the CPU; torch's global one without it.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape and dtype. Nothing is mirrored.
+    """
+    draw = _Draw(len(images), images.device, generator)
+    side = draw.uniform(min_area, 1).sqrt()
+    turn = torch.deg2rad(draw.uniform(-_DEGREES, _DEGREES))
+    centre = torch.stack([draw.uniform(-1, 1) for _ in range(2)], dim=1) * (1 - side)[:, None]
+    rotation = _matrix(turn.cos(), -turn.sin(), turn.sin(), turn.cos())
+    theta = torch.cat([side[:, None, None] * rotation, centre[:, :, None]], dim=2)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    cropped = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    if images.shape[1] == 3:
+        cropped = _change_colours(cropped, draw)
+    return _change_intensities(cropped, draw)
+
+
+def _change_colours(images: torch.Tensor, draw: "_Draw") -> torch.Tensor:
+    """Each channel brighter or darker by itself; some images gray."""
+    factors = torch.stack([draw.uniform(1 - _TINT, 1 + _TINT) for _ in range(3)], dim=1)
+    tinted = (images * factors[:, :, None, None]).clamp(0, 1)
+    gray = draw.uniform(0, 1) < _GRAY_SHARE
+    return torch.where(gray[:, None, None, None], tinted.mean(dim=1, keepdim=True), tinted)
 
 
 class _Draw:

@@ -6,7 +6,8 @@ from skxssr.cli._values import jobs, positive
 
 EMBEDDER = (
     "random-features (default; nothing is trained), mae (an autoencoder, trained on the source), "
-    "timm:NAME or timm:NAME=WEIGHTS_FILE, or the folder of a saved embedder"
+    "simclr or moco (contrastive, trained on the source), timm:NAME or "
+    "timm:NAME=WEIGHTS_FILE, or the folder of a saved embedder"
 )
 
 
@@ -27,14 +28,17 @@ def add_embedder_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--image-size",
         type=positive,
-        help="pixels, of the embedder (random-features 64, mae 128, timm the model's own)",
+        help="pixels, of the embedder (random-features, simclr and moco 64, mae 128, timm the "
+        "model's own)",
     )
-    command.add_argument("--steps", type=positive, help="training steps of --embedder mae")
+    command.add_argument(
+        "--steps", type=positive, help="training steps of --embedder mae, simclr, moco"
+    )
     command.add_argument(
         "--seeds",
         type=int,
         default=1,
-        help="autoencoders that --embedder mae trains and joins (1)",
+        help="networks that --embedder mae, simclr or moco trains and joins (1)",
     )
 
 

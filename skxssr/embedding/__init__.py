@@ -5,12 +5,14 @@ importing this package imports no torch.
 """
 
 from skxssr.embedding.by_name import load_embedder
+from skxssr.embedding.contrastive import ContrastiveEmbedder
 from skxssr.embedding.joined import JoinedEmbedder
 from skxssr.embedding.mae import MAEEmbedder, Reconstruction
 from skxssr.embedding.module import TorchEmbedder
 from skxssr.embedding.random_features import RandomFeaturesEmbedder
 
 __all__ = [
+    "ContrastiveEmbedder",
     "JoinedEmbedder",
     "MAEEmbedder",
     "RandomFeaturesEmbedder",

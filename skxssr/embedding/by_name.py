@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from skxssr._torch import backend
 from skxssr._utils.files import read_json
 from skxssr.embedding._checks import check_sizes
+from skxssr.embedding.contrastive import ContrastiveEmbedder
 from skxssr.embedding.joined import CONFIG, MEMBERS, JoinedEmbedder
 from skxssr.embedding.mae import MAEEmbedder
 from skxssr.embedding.module import TorchEmbedder
@@ -19,9 +20,11 @@ from skxssr.embedding.random_features import RandomFeaturesEmbedder
 __all__ = ["NamedEmbedder", "embedder_by_name", "load_embedder"]
 
 RANDOM_FEATURES, MAE, TIMM = "random-features", "mae", "timm:"
+CONTRASTIVE = ("simclr", "moco")
+TRAINED = (MAE, *CONTRASTIVE)
 POSSIBLE = (
-    f"{RANDOM_FEATURES}, {MAE}, {TIMM}NAME, {TIMM}NAME=WEIGHTS_FILE, or the folder of a saved "
-    "embedder"
+    f"{RANDOM_FEATURES}, {', '.join(TRAINED)}, {TIMM}NAME, {TIMM}NAME=WEIGHTS_FILE, or the folder "
+    "of a saved embedder"
 )
 SAVED: Mapping[str, Any] = {**MEMBERS, "JoinedEmbedder": JoinedEmbedder}
 
@@ -59,17 +62,18 @@ def embedder_by_name(
     Parameters
     ----------
     name : str or path
-        "random-features" (`RandomFeaturesEmbedder`), "mae" (`MAEEmbedder`), "timm:NAME" or
-        "timm:NAME=WEIGHTS_FILE" (`TorchEmbedder.from_timm`), or a folder that an embedder was saved
-        to. A folder that is named like an embedder is written with its place: "./mae".
+        "random-features" (`RandomFeaturesEmbedder`), "mae" (`MAEEmbedder`), "simclr" or "moco"
+        (`ContrastiveEmbedder`), "timm:NAME" or "timm:NAME=WEIGHTS_FILE"
+        (`TorchEmbedder.from_timm`), or a folder that an embedder was saved to. A folder that is
+        named like an embedder is written with its place: "./mae".
     image_size : int or None, default=None
         Side in pixels of the square that images are resized to. None: the embedder's own default.
         A saved embedder has its own.
     steps : int or None, default=None
-        Training steps; for "mae" alone.
+        Training steps; for "mae", "simclr" and "moco" alone.
     n_seeds : int, default=1
-        Autoencoders to train, with the seeds `random_state`, ``random_state + 1`` and so on; above
-        1 they are joined (`JoinedEmbedder`). For "mae" alone.
+        Networks to train, with the seeds `random_state`, ``random_state + 1`` and so on; above
+        1 they are joined (`JoinedEmbedder`). For those that `steps` is for.
     random_state : int, default=0
         Seed of the training. "random-features" always has its own, so that it never changes.
     device, verbose
@@ -87,7 +91,8 @@ def embedder_by_name(
     FileNotFoundError
         The file of the weights is not there.
     MissingExtraError
-        torch, timm, lightning-fabric or safetensors is not installed (extra "torch").
+        torch, timm, lightning-fabric or safetensors is not installed (extra "torch"), or lightly
+        (extra "contrastive").
 
     Examples
     --------
@@ -103,18 +108,17 @@ def embedder_by_name(
     backend("device", caller=f"--embedder {name}").resolve_device(device)
     common: dict[str, Any] = {"device": device, "verbose": verbose}
     own = common if image_size is None else common | {"image_size": image_size}
-    if name != MAE:
+    if name not in TRAINED:
         for option, given in (("steps", steps), ("seeds", None if n_seeds == 1 else n_seeds)):
             if given is not None:
                 raise ValueError(
-                    f"--{option} {given} is for --embedder {MAE}, which is trained here; "
-                    f"{name!r} is not: leave --{option} away, or give --embedder {MAE}."
+                    f"--{option} {given} is for --embedder {', '.join(TRAINED)}, which are trained "
+                    f"here; {name!r} is not: leave --{option} away, or give --embedder {MAE}."
                 )
     if name == RANDOM_FEATURES:
         return NamedEmbedder(_valid(RandomFeaturesEmbedder(**own)), fitted=False, trains=False)
-    if name == MAE:
-        embedder: Any = _valid(MAEEmbedder(steps=steps, random_state=random_state, **own))
-        check_sizes(embedder)
+    if name in TRAINED:
+        embedder: Any = _trained(name, own | {"steps": steps, "random_state": random_state})
         if n_seeds > 1:
             embedder = JoinedEmbedder(
                 embedder, seeds=[random_state + number for number in range(n_seeds)]
@@ -143,7 +147,7 @@ def load_embedder(path: str | os.PathLike) -> Any:
 
     Returns
     -------
-    MAEEmbedder, RandomFeaturesEmbedder or JoinedEmbedder
+    MAEEmbedder, ContrastiveEmbedder, RandomFeaturesEmbedder or JoinedEmbedder
         Fitted; see their `load`.
 
     Raises
@@ -176,6 +180,15 @@ def load_embedder(path: str | os.PathLike) -> Any:
             f"{', '.join(SAVED)}."
         )
     return SAVED[config["class"]].load(path)
+
+
+def _trained(name: str, parameters: Mapping[str, Any]) -> MAEEmbedder | ContrastiveEmbedder:
+    if name in CONTRASTIVE:
+        backend("contrastive", caller=f"--embedder {name}", extra="contrastive")
+        return _valid(ContrastiveEmbedder(method=name, **parameters))
+    embedder = _valid(MAEEmbedder(**parameters))
+    check_sizes(embedder)
+    return embedder
 
 
 def _from_timm(name: str, parameters: Mapping[str, Any]) -> TorchEmbedder:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skxssr._utils.files import read_json, write_text
 from skxssr._utils.parameters import RUN_ONLY
 from skxssr.embedding._base import ImageEmbedder
+from skxssr.embedding.contrastive import ContrastiveEmbedder
 from skxssr.embedding.mae import MAEEmbedder
 from skxssr.embedding.random_features import RandomFeaturesEmbedder
 from skxssr.io import Images
@@ -24,6 +25,7 @@ __all__ = ["JoinedEmbedder"]
 
 CONFIG = "config.json"
 MEMBERS: dict[str, Any] = {
+    "ContrastiveEmbedder": ContrastiveEmbedder,
     "MAEEmbedder": MAEEmbedder,
     "RandomFeaturesEmbedder": RandomFeaturesEmbedder,
 }
@@ -39,7 +41,7 @@ class JoinedEmbedder(ImageEmbedder):
 
     Parameters
     ----------
-    embedder : MAEEmbedder or RandomFeaturesEmbedder
+    embedder : MAEEmbedder, ContrastiveEmbedder or RandomFeaturesEmbedder
         Cloned and fitted once for each seed; its own `random_state` has no say. Other transformers
         of images with a parameter `random_state` can be joined too, but not saved.
     seeds : sequence of int, default=(0, 1, 2)

@@ -11,16 +11,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skxssr._torch import TRAINING_CONSTRAINTS
-from skxssr._torch.saving import SavedEstimator
-from skxssr.embedding._base import ImageEmbedder
 from skxssr.embedding._checks import check_sizes
-from skxssr.io import Images
+from skxssr.embedding._network import TrainedEmbedder
 
 __all__ = ["MAEEmbedder", "Reconstruction"]
-
-# With steps=None: enough for a small set to be learned, and for a large one to be seen in full.
-MIN_STEPS = 1000
-MIN_EPOCHS = 10
 
 
 class Reconstruction(NamedTuple):
@@ -41,7 +35,7 @@ class Reconstruction(NamedTuple):
     reconstruction: np.ndarray
 
 
-class MAEEmbedder(SavedEstimator, ImageEmbedder):
+class MAEEmbedder(TrainedEmbedder):
     """Embeddings from a masked autoencoder (ViT-MAE) trained on the images it is fitted on.
 
     An image is cut into patches, three quarters of them are hidden, and a small vision transformer
@@ -260,17 +254,9 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         MAEEmbedder
             Itself.
         """
-        check_sizes(self)
-        torch_images = self._backend("images")
-        mae = self._backend("mae")
-        loop = self._backend("loop")
-        images = Images(images)
-        steps = self.steps or max(MIN_STEPS, MIN_EPOCHS * -(-len(images) // self.batch_size))
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        channels = torch_images.count_channels(images)
-        data = torch_images.SquareDataset(
-            images, self.image_size, channels, cache_dir=self.cache_dir
-        )
+        self._check_sizes()
+        mae, loop = self._backend("mae"), self._backend("loop")
+        data, channels, steps, seed = self._start(images)
         recipe = loop.TrainingConfig.of(
             self, steps=steps, seed=seed, betas=(0.9, 0.95), label="masked autoencoder"
         )
@@ -338,38 +324,8 @@ class MAEEmbedder(SavedEstimator, ImageEmbedder):
         shown = shown.transpose(1, 0, 3, 4, 2)
         return Reconstruction(*(shown[..., 0] if self.n_channels_ == 1 else shown))
 
-    def _fitted_values(self) -> dict[str, Any]:
-        return {"n_channels_": self.n_channels_, "seed_": self.seed_}
-
-    def _restore(self, fitted: dict[str, Any], state: dict[str, Any], path: Any) -> None:
+    def _check_sizes(self) -> None:
         check_sizes(self)
-        module = self._build(fitted["n_channels_"], 0)
-        module.load_state_dict(state)
-        losses = np.array(fitted["loss_curve_"])
-        self._set_fitted(module.eval(), fitted["n_channels_"], fitted["seed_"], losses)
-
-    def _apply(self, images: Any, function: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return self._backend("infer").collect(
-            self.module_,
-            function,
-            Images(images),
-            size=self.image_size,
-            channels=self.n_channels_,
-            batch_size=self.batch_size,
-            device=self.device,
-            cache_dir=self.cache_dir,
-            verbose=self.verbose,
-            label="embedding",
-        )
-
-    def _set_fitted(self, module: Any, channels: int, seed: int, losses: np.ndarray) -> None:
-        self.module_ = module
-        self.n_channels_ = channels
-        self.n_features_out_ = self.embed_dim * (1 + self.pooling.startswith("mean+"))
-        self.seed_ = seed
-        self.loss_curve_ = losses
-        self.weights_sha256_ = self._backend("weights").digest(module)
 
     def _build(self, channels: int, seed: int) -> Any:
         return self._backend("mae").build(

@@ -8,10 +8,8 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
-from skxssr._torch.saving import SavedEstimator
-from skxssr.embedding._base import ImageEmbedder
+from skxssr.embedding._network import NetworkEmbedder
 from skxssr.io import Images
 
 __all__ = ["RandomFeaturesEmbedder"]
@@ -20,7 +18,7 @@ N_DRAWS = 4  # networks side by side: picks from a single one depended on its se
 GRID = 8  # patches of an image in each direction, as in the transformers that read images
 
 
-class RandomFeaturesEmbedder(SavedEstimator, ImageEmbedder):
+class RandomFeaturesEmbedder(NetworkEmbedder):
     """Embeddings from random convolutions: mean and deviation of what nobody trained.
 
     Two layers of random 3 x 3 convolutions at each of four scales describe texture, edges and
@@ -183,21 +181,6 @@ class RandomFeaturesEmbedder(SavedEstimator, ImageEmbedder):
         """
         return self._apply(images, lambda squares: self.module_.patches(squares, GRID))
 
-    def _apply(self, images: Any, function: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return self._backend("infer").collect(
-            self.module_,
-            function,
-            Images(images),
-            size=self.image_size,
-            channels=self.n_channels_,
-            batch_size=self.batch_size,
-            device=self.device,
-            cache_dir=self.cache_dir,
-            verbose=self.verbose,
-            label="embedding",
-        )
-
     def _build(self, channels: int, seed: int) -> Any:
         features = self._backend("random_features")
         return features.RandomFeatures(channels, seed, features.EMBEDDER, N_DRAWS).eval()
@@ -208,9 +191,6 @@ class RandomFeaturesEmbedder(SavedEstimator, ImageEmbedder):
         self.n_features_out_ = 2 * module.n_appearance
         self.seed_ = seed
         self.weights_sha256_ = self._backend("weights").digest(module)
-
-    def _fitted_values(self) -> dict[str, Any]:
-        return {"n_channels_": self.n_channels_, "seed_": self.seed_}
 
     def _restore(self, fitted: dict[str, Any], state: dict[str, Any], path: Any) -> None:
         module = self._build(fitted["n_channels_"], fitted["seed_"])
