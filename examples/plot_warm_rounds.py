@@ -23,7 +23,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from skxssr import CoreSetSelector, RandomSelector, XSSRSelector
-from skxssr.integrations.warm import entropy, gradient_embeddings
+from skxssr.metrics import entropy
+from skxssr.warm import gradient_embeddings
 
 BATCH, ROUNDS, SEEDS = 10, 8, 10
 

@@ -74,6 +74,7 @@ _SUBMODULES = (
     "segmentation",
     "selection",
     "testing",
+    "warm",
 )
 
 __all__ = [

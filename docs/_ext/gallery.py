@@ -18,6 +18,7 @@ ORDER = [
     "plot_pipeline.py",
     "plot_skactiveml_loop.py",
     "plot_warm_rounds.py",
+    "plot_warm_segmentation.py",
     "modal_loop.py",
     "baal_loop.py",
     "small_text_loop.py",

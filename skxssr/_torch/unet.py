@@ -12,7 +12,7 @@ from skxssr._torch.augment import augment
 from skxssr._torch.classes import NO_LABEL
 from skxssr._torch.loop import seeded
 
-__all__ = ["MaskLoss", "SegmentationNet", "build"]
+__all__ = ["MaskLoss", "SegmentationNet", "build", "probabilities"]
 
 
 class SegmentationNet(nn.Module):
@@ -33,10 +33,14 @@ class SegmentationNet(nn.Module):
 
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """(B, K, S, S), sums 1."""
-        logits = self(images).float()
-        if logits.shape[1] > 1:
-            return logits.softmax(dim=1)
-        return torch.cat([(-logits).sigmoid(), logits.sigmoid()], dim=1)
+        return probabilities(self(images).float())
+
+
+def probabilities(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (B, 1, ...) of two classes or (B, K, ...) of more to probabilities (B, K, ...)."""
+    if logits.shape[1] > 1:
+        return logits.softmax(dim=1)
+    return torch.cat([(-logits).sigmoid(), logits.sigmoid()], dim=1)
 
 
 def build(
@@ -49,6 +53,7 @@ def build(
     in_channels: int,
     n_classes: int,
     image_size: int,
+    dropout: float = 0.0,
 ) -> SegmentationNet:
     """A new network; random weights are the same for the same seed."""
     with seeded(seed, torch.device("cpu")):
@@ -67,6 +72,8 @@ def build(
             f"encoder_name={encoder_name!r}: use image_size={-(-image_size // stride) * stride}, "
             "or fewer stages (arch_kwargs={'encoder_depth': ...})"
         )
+    if dropout:
+        network.segmentation_head = nn.Sequential(nn.Dropout2d(dropout), network.segmentation_head)
     mean, std = [0.5] * in_channels, [0.25] * in_channels
     if encoder_weights is not None:
         params = smp.encoders.get_preprocessing_params(encoder_name, pretrained=encoder_weights)

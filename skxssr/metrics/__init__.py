@@ -8,7 +8,7 @@ from skxssr.metrics.surface import (
     hausdorff95,
     normalized_surface_distance,
 )
-from skxssr.metrics.uncertainty import entropy
+from skxssr.metrics.uncertainty import entropy, mutual_information
 
 __all__ = [
     "DomainGap",
@@ -19,5 +19,6 @@ __all__ = [
     "entropy",
     "hausdorff95",
     "iou",
+    "mutual_information",
     "normalized_surface_distance",
 ]

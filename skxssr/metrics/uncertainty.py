@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.special import entr
 
-__all__ = ["entropy"]
+__all__ = ["entropy", "mutual_information"]
 
 _SUM_TOLERANCE = 1e-3  # half precision keeps three digits
 
@@ -33,7 +33,8 @@ def entropy(probabilities: Any) -> np.ndarray:
 
     See Also
     --------
-    skxssr.integrations.warm.gradient_embeddings : What the model would learn from each image.
+    mutual_information : Of that, what several models disagree about.
+    skxssr.warm.gradient_embeddings : What the model would learn from each image.
 
     Notes
     -----
@@ -77,6 +78,56 @@ def entropy(probabilities: Any) -> np.ndarray:
         # One image at a time: the temporary arrays of all would be several times the size of p.
         return np.array([_entropy(np.asarray(image)[None])[0] for image in images])
     return _entropy(images)
+
+
+def mutual_information(draws: Any) -> np.ndarray:
+    """Mean disagreement of several predictions of each image: the score of BALD.
+
+    The entropy of the mean prediction less the mean entropy of the predictions. Where all are
+    equally unsure in the same way it is 0: another label would not settle that.
+
+    Parameters
+    ----------
+    draws : array-like of shape (n_draws, n, n_classes) or (n_draws, n, n_classes, ...)
+        Probabilities of each draw, as for `entropy`: of networks with dropout, of several seeds.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        In nats, from 0 (all draws agree) to log(min(n_draws, n_classes)); the mean over the pixels
+        of an image.
+
+    Raises
+    ------
+    ValueError
+        Fewer than three axes, or values that are no probabilities (see `entropy`).
+
+    See Also
+    --------
+    entropy : All doubts, whatever their kind.
+    skxssr.warm.BALDSelector : Picks by it.
+
+    References
+    ----------
+    .. [1] N. Houlsby, F. Huszar, Z. Ghahramani, M. Lengyel, "Bayesian active learning for
+       classification and preference learning", 2011. :arxiv:`1112.5745`
+
+    Examples
+    --------
+    Two models that contradict each other about the first image, and are both unsure of the second:
+
+    >>> from skxssr.metrics import mutual_information
+    >>> mutual_information([[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]]).round(3)
+    array([0.693, 0.   ])
+    """
+    p = np.asarray(draws)
+    if p.ndim < 3 or 0 in p.shape:
+        raise ValueError(
+            "draws must be of shape (n_draws, n, n_classes) or (n_draws, n, n_classes, ...), none "
+            f"of them 0. Got shape {p.shape} instead."
+        )
+    alone = np.mean([_entropy(one) for one in p], axis=0)
+    return np.maximum(_entropy(p.mean(axis=0, dtype=np.float64)) - alone, 0.0)
 
 
 def _entropy(probabilities: np.ndarray) -> np.ndarray:

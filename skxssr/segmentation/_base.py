@@ -249,17 +249,37 @@ class Segmenter(SavedEstimator, BaseEstimator):
         ignore = getattr(self, "ignore", None)
         masks, classes = class_codes.with_rule(masks, classes=given, ignore=ignore)
         self.mask_rule_ = masks.rule
-        data = torch_images.SquareDataset(
+        channels = torch_images.count_channels(images)
+        data = self._squares(images, masks, channels, classes, keep, self.cache_dir)
+        return data, classes
+
+    def _labelled_squares(self, images: Any, masks: Any, *, cache_dir: Any = None) -> Any:
+        """Images and masks as the fitted network sees them: its channels, classes and rule."""
+        images, masks = Images(images), Masks(masks)
+        checks.check_pairs(images, masks)
+        if masks.rule is None:
+            masks = Masks(masks, self.mask_rule_)
+        return self._squares(images, masks, self.n_channels_, self.classes_, True, cache_dir)
+
+    def _squares(
+        self,
+        images: Images,
+        masks: Masks,
+        channels: int,
+        classes: np.ndarray,
+        keep: bool,
+        cache_dir: str | os.PathLike | None,
+    ) -> Any:
+        return self._backend("images").SquareDataset(
             images,
             self.image_size,
-            torch_images.count_channels(images),
+            channels,
             masks=masks,
-            encode=class_codes.ClassCodes(classes),
+            encode=self._backend("classes").ClassCodes(classes),
             n_classes=len(classes),
             keep=keep,
-            cache_dir=self.cache_dir,
+            cache_dir=cache_dir,
         )
-        return data, classes
 
     def _set_network(self, module: Any, channels: int, classes: np.ndarray, seed: int) -> None:
         self.module_ = module

@@ -54,7 +54,7 @@ def check_init_from(segmenter: Any, channels: int, classes: np.ndarray) -> None:
     """The weights of `segmenter.init_from` fit `segmenter`, for such images and masks."""
     start = segmenter.init_from
     check_is_fitted(start)
-    names = ("arch", "encoder_name", "arch_kwargs")
+    names = ("arch", "encoder_name", "arch_kwargs", "dropout")
     theirs: dict[str, Any] = {name: getattr(start, name) for name in names}
     ours: dict[str, Any] = {name: getattr(segmenter, name) for name in names}
     theirs |= {"channels": start.n_channels_, "classes": start.classes_.tolist()}

@@ -17,6 +17,7 @@ class FittedNetwork(Segmenter):
     arch: str
     encoder_name: str
     arch_kwargs: dict[str, Any] | None
+    dropout: float
     init_from: Any
 
     def _fitted_values(self) -> dict[str, Any]:
@@ -52,4 +53,5 @@ class FittedNetwork(Segmenter):
             in_channels=channels,
             n_classes=len(classes),
             image_size=self.image_size,
+            dropout=self.dropout,
         )

@@ -2,7 +2,7 @@
 
 import copy
 import os
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 from sklearn.base import _fit_context, clone
@@ -41,6 +41,9 @@ class SMPSegmenter(FittedNetwork):
     arch_kwargs : dict or None, default=None
         Further arguments of the network, such as ``{"encoder_depth": 4, "decoder_channels":
         (64, 32, 16, 16)}``.
+    dropout : float, default=0.0
+        Share of the maps before the last layer that a training step drops, in [0, 1). Predictions
+        drop nothing; `skxssr.warm.BALDSelector` needs it.
     image_size : int, default=128
         Side in pixels of the square that images are resized to, aspect kept, the rest black. A
         multiple of the encoder's stride (32 for most). Predictions come back in the image's own
@@ -193,6 +196,7 @@ class SMPSegmenter(FittedNetwork):
         encoder_name: str = "resnet18",
         encoder_weights: str | None = None,
         arch_kwargs: dict[str, Any] | None = None,
+        dropout: float = 0.0,
         image_size: int = 128,
         classes: Any = None,
         ignore: Any = None,
@@ -215,6 +219,7 @@ class SMPSegmenter(FittedNetwork):
         self.encoder_name = encoder_name
         self.encoder_weights = encoder_weights
         self.arch_kwargs = arch_kwargs
+        self.dropout = dropout
         self.image_size = image_size
         self.classes = classes
         self.ignore = ignore
@@ -238,6 +243,7 @@ class SMPSegmenter(FittedNetwork):
         "encoder_name": [str],
         "encoder_weights": [str, None],
         "arch_kwargs": [dict, None],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
         "image_size": [Interval(Integral, 8, None, closed="left")],
         "classes": ["array-like", None],
         "ignore": ["array-like", None],

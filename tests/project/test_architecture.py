@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "evaluation": HELPERS
     | {"io", "metrics", "neighbors", "base", "selection", "segmentation", "pipeline"},
     "review": HELPERS | {"io", "segmentation"},
-    "integrations": HELPERS | {"metrics", "base", "selection"},
+    "warm": HELPERS | {"io", "_torch", "metrics", "base", "selection"},
+    "integrations": HELPERS | {"metrics", "base", "selection", "warm"},
     "distributed": HELPERS | {"_kernels", "neighbors", "metrics", "base", "selection"},
 }
 MAY_IMPORT["workflows"] = set(MAY_IMPORT) - {"__init__", "_torch", "_kernels", "integrations"}

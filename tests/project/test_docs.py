@@ -30,6 +30,7 @@ PUBLIC = [
     "skxssr.integrations.modal",
     "skxssr.integrations.torch",
     "skxssr.integrations.warm",
+    "skxssr.warm",
     "skxssr.io",
     "skxssr.metrics",
     "skxssr.neighbors",
@@ -42,6 +43,7 @@ PUBLIC = [
 
 NEEDED = {
     "torch": ("MAEEmbedder", "TorchEmbedder", "torch"),
+    "lightly": ("ContrastiveEmbedder",),
     "segmentation_models_pytorch": ("SMPSegmenter",),
     "pandas": ("to_frame",),
     "skactiveml": ("skactiveml",),

@@ -275,6 +275,17 @@ def test_continue(html):
     assert len(set(sittings.tolist())) == 15
 
 
+def test_warm_segmentation(html):
+    text = output(html, "plot_warm_segmentation")
+    start = number(r"cold start: 3 films, Dice x 100 = ([\d.]+)", text)
+    curves = re.findall(r"^([A-Za-z ]+?) +([\d.]+) +([\d.]+) +([\d.]+)$", text, re.M)
+    names = {"entropy", "BALD", "BADGE", "learning loss", "XSSR alone", "random"}
+    assert {name for name, *_ in curves} == names
+    assert {float(first) for _, first, *_ in curves} == {start}
+    # nine labels are better than three, whoever chose them; which is best is not claimed
+    assert np.mean([float(last) for *_, last in curves]) > start
+
+
 def test_million(html):
     text = output(html, "plot_million")
     visited, by_chance = re.search(r"visited: (\d+) by XSSR, ([\d.]+) at random", text).groups()
