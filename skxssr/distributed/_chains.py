@@ -18,7 +18,10 @@ _MORE: Key = (np.inf, np.inf, 0)  # a chain goes on behind what was sent
 
 
 class Head(NamedTuple):
-    """One row of a chain: its place in the block, and what it would win with."""
+    """One row of a chain: its place in the block, and what it would win with.
+
+    "value" in `extra` is what it adds to what is covered, not rounded.
+    """
 
     place: int
     score: float
@@ -41,6 +44,8 @@ class ChainBlock(Block):
         What a subclass needs.
     """
 
+    names: tuple[str, ...] = ("value",)  # in `Head.extra`
+
     def __init__(
         self,
         X: np.ndarray,
@@ -52,6 +57,7 @@ class ChainBlock(Block):
         super().__init__(X, 0, is_open, groups, *others)
         self._made_of = (X, rows, is_open, groups, *others)
         self.rows = rows
+        self.n_steps = 0  # of the chain that is being made
         self._chain: list[int] = []
         self._learned: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -90,22 +96,23 @@ class ChainBlock(Block):
             changed = np.flatnonzero(self.bounds() != before)
             self._learned.append((changed, self.bounds()[changed]))
             heads.append(head)
+            self.n_steps = len(heads)
             allowed[head.place] = False
             if due is not None:
                 due[self._groups[head.place]] = False  # type: ignore[index]
                 allowed &= due[self._groups]
         self.restore(saved)
+        self.n_steps = 0
         if self._learned:
             self.lower(*self._learned[0])
         places = np.array([head.place for head in heads], dtype=np.int64)
-        names = heads[0].extra if heads else self.nothing()
         self._chain = self.rows[places].tolist()
         return Answer(
             rows=self.rows[places],
             X=self.X[places],
             score=np.array([head.score for head in heads]),
             tie=np.array([head.tie for head in heads]),
-            extra={name: np.array([head.extra[name] for head in heads]) for name in names},
+            extra={name: np.array([head.extra[name] for head in heads]) for name in self.names},
             rest=_MORE if allowed.any() else None,
         )
 
@@ -115,10 +122,6 @@ class ChainBlock(Block):
 
     def step(self, allowed: np.ndarray) -> Head:
         """Pick the best of the rows allowed, of which there is one."""
-        raise NotImplementedError
-
-    def nothing(self) -> dict[str, float]:
-        """The names in `Head.extra`."""
         raise NotImplementedError
 
     def bounds(self) -> np.ndarray:

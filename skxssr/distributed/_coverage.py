@@ -11,7 +11,7 @@ from skxssr._kernels.density import density_within_reach
 from skxssr._kernels.distances import lower_to_point
 from skxssr._utils.threads import limit_threads
 from skxssr.base.request import Request
-from skxssr.distributed._chains import MOST_HEADS, ChainBlock, Head
+from skxssr.distributed._chains import ChainBlock, Head
 from skxssr.distributed._rounds import Answer, Key
 from skxssr.distributed._serving import columns_of
 from skxssr.selection._engine.coverage_state import CoverageBatch, largest_density, start_state
@@ -158,6 +158,8 @@ class CoverageBlock(ChainBlock):
         But for that.
     """
 
+    names = ("value", "power")
+
     def __init__(
         self,
         covered: CoveredRows,
@@ -197,10 +199,9 @@ class CoverageBlock(ChainBlock):
             greedy.take_bounds(rows, self._batch.bounds(rows, [0], n_jobs=1)[0])
         place = int(greedy.run.indices[greedy.t - 1])
         score = float(greedy.run.scores[greedy.t - 1])
-        return Head(place, score, greedy.nearest, {"power": float(self._power[place])})
-
-    def nothing(self) -> dict[str, float]:
-        return {"power": 1.0}
+        value = float(greedy.run.density[greedy.t - 1]) * greedy.run.density_scale
+        extra = {"value": value, "power": float(self._power[place])}
+        return Head(place, score, greedy.nearest, extra)
 
     def bounds(self) -> np.ndarray:
         return self._greedy.densities
@@ -224,10 +225,13 @@ class CoverageJudge:
     rows : ndarray of int
         Rows of the pool that the points are.
     score : Score
+    most : int
+        Heads of a round, at the most.
     """
 
-    def __init__(self, points: Points, rows: np.ndarray, score: kernels.Score) -> None:
-        self._all, self._demand, self._column = points.beside(points.X[:0], MOST_HEADS)
+    def __init__(self, points: Points, rows: np.ndarray, score: kernels.Score, most: int) -> None:
+        self._most = most
+        self._all, self._demand, self._column = points.beside(points.X[:0], most)
         self._room = len(points.X) + len(points.labeled)
         self._points, self._ascending = rows if points.left_out else rows[:0], np.argsort(rows)
         request = points.request(np.empty(0, dtype=np.int64), len(points.X))
@@ -263,8 +267,8 @@ class CoverageJudge:
         lower_to_point(self._X, 0, len(self._X), self._X[at], self._tie)
 
     def note(self, X: np.ndarray) -> None:
-        for lo in range(0, len(X), MOST_HEADS):
-            self._cover_by(self._put(X[lo : lo + MOST_HEADS]))
+        for lo in range(0, len(X), self._most):
+            self._cover_by(self._put(X[lo : lo + self._most]))
 
     def _cover_by(self, places: np.ndarray) -> None:
         cover(self._demand, places, 0, len(self._demand.radius32), self._cover)

@@ -62,14 +62,19 @@ def _together(*parts: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-class Regions(Pool):
-    """The rows of a `pool`, which forgets them, in blocks that are regions; rows ascend in each.
+def regions_of(pool: Pool, points: np.ndarray) -> np.ndarray:
+    """The region of each row, of those that share out a sample `points` (m, p) evenly."""
+    return pool.column(region_of, cut(points, n_regions(pool)))
+
+
+class Parts(Pool):
+    """The rows of a `pool`, which forgets them, in other blocks; rows ascend in each.
 
     Parameters
     ----------
     pool : Pool
-    points : ndarray of shape (m, p)
-        A sample of its rows.
+    part : ndarray of shape (n,), int
+        The block of each row.
 
     Attributes
     ----------
@@ -77,10 +82,9 @@ class Regions(Pool):
         Rows of the pool in each block.
     """
 
-    def __init__(self, pool: Pool, points: np.ndarray) -> None:
+    def __init__(self, pool: Pool, part: np.ndarray) -> None:
         self.n, self.p, self.dtype, self.cluster = pool.n, pool.p, pool.dtype, pool.cluster
-        tree = cut(points, n_regions(pool))
-        _, self._block = np.unique(pool.column(region_of, tree), return_inverse=True)
+        _, self._block = np.unique(part, return_inverse=True)
         sizes = np.bincount(self._block)
         in_order = np.argsort(self._block, kind="stable")
         self.members = np.split(in_order, np.cumsum(sizes)[:-1])

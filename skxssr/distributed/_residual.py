@@ -11,7 +11,7 @@ from skxssr.base.group_constraint import GroupConstraint
 from skxssr.base.preprocess import evenly_spaced
 from skxssr.base.request import Request
 from skxssr.base.selection import Selection
-from skxssr.distributed._chains import ChainRounds
+from skxssr.distributed._chains import MOST_HEADS, ChainRounds
 from skxssr.distributed._coverage import (
     CoverageBlock,
     CoverageJudge,
@@ -20,10 +20,12 @@ from skxssr.distributed._coverage import (
     largest_of,
 )
 from skxssr.distributed._demand import DemandHere, scales_here
+from skxssr.distributed._greedi import merge, random_parts
 from skxssr.distributed._journal import Journal
 from skxssr.distributed._pool import Pool
 from skxssr.distributed._prepare import Prepared
-from skxssr.distributed._regions import Regions
+from skxssr.distributed._regions import Parts, regions_of
+from skxssr.distributed._rounds import Picked
 from skxssr.distributed._serving import columns_of
 from skxssr.metrics.coverage import precision_of
 from skxssr.selection._engine.lazy_greedy import Run, empty_run
@@ -51,10 +53,13 @@ class CoverageRuns:
     bandwidth : float
     credit_of : callable, optional
         Returns what is covered besides, of a demand.
+    part : ndarray of shape (n,), int, optional
+        The block of each row, of which all picks are made in one round, approximately. By default
+        blocks are regions, and picks exact.
 
     Attributes
     ----------
-    regions : Regions
+    regions : Parts
     notes : dict
         Of the rounds so far.
     """
@@ -69,6 +74,7 @@ class CoverageRuns:
         journal: Journal,
         verbose: int,
         credit_of: Callable[..., np.ndarray] | None = None,
+        part: np.ndarray | None = None,
     ) -> None:
         self._here, self._request, self._journal = here, request, journal
         self._verbose, self._sampled = verbose, scales.notes["demand_sampled"]
@@ -88,16 +94,21 @@ class CoverageRuns:
         if credit_of is not None:
             _, demand, _ = self._points.beside(here.points[:0], 0)
             self._points = self._points._replace(credit=credit_of(demand))
-        self.regions = here.pool = Regions(pool, here.points)
+        self._approximate = part is not None
+        part = regions_of(pool, here.points) if part is None else part
+        self.regions = here.pool = Parts(pool, part)
         self._covered: list[Any] | None = None
         self.notes: dict[str, Any] = {}
 
+    def _points_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The demand point that each of `rows` is and is left out at; None: none is left out."""
+        if not self._sampled:
+            return None
+        return columns_of(rows, self._here.rows, np.argsort(self._here.rows))
+
     def _prepare(self, points: Points) -> list[Any]:
         """Rows with the demand beside them, on the workers."""
-        point = None
-        if self._sampled:
-            ascending = np.argsort(self._here.rows)
-            point = columns_of(np.arange(self.regions.n), self._here.rows, ascending)
+        point = self._points_of(np.arange(self.regions.n))
         own = [(of[1], of[3]) for of in self.regions.columns(self._request, point)]
         return self.regions.cluster.persist(self.regions.each(CoveredRows, points, own=own))
 
@@ -124,18 +135,21 @@ class CoverageRuns:
                 for of, own in zip(covered, columns, strict=True)
             ]
         )
-        rounds = ChainRounds(
-            self.regions,
-            blocks,
-            GroupConstraint(self.regions.n, self._request),
-            CoverageJudge(points, self._here.rows, score),
-            journal=self._journal,
-            name=name,
-            verbose=self._verbose,
-        )
-        picks = rounds.run(self._request.budget)
-        for key, value in rounds.notes().items():
-            self.notes[key] = value if key == "n_blocks" else self.notes.get(key, 0) + value
+        most = max(MOST_HEADS, 2 * len(blocks), self._request.budget)
+        judge = CoverageJudge(points, self._here.rows, score, most)
+        if self._approximate:
+            picks, self.notes = merge(
+                self.regions,
+                blocks,
+                lambda rows, X: CoverageBlock(
+                    CoveredRows(X, None, self._points_of(rows), points),
+                    *(rows, None, None, None if powered is None else powered[rows], score),
+                ),
+                judge,
+                self._request.budget,
+            )
+        else:
+            picks = self._in_rounds(name, blocks, judge)
         run = empty_run(len(picks), score.density_scale)
         run.indices[:] = [pick.row for pick in picks]
         run.scores[:] = [pick.key[0] for pick in picks]
@@ -143,9 +157,30 @@ class CoverageRuns:
         run.diversity[:] = np.sqrt([pick.key[1] for pick in picks])
         return run
 
+    def _in_rounds(self, name: str, blocks: list[Any], judge: CoverageJudge) -> list[Picked]:
+        rounds = ChainRounds(
+            self.regions,
+            blocks,
+            GroupConstraint(self.regions.n, self._request),
+            judge,
+            journal=self._journal,
+            name=name,
+            verbose=self._verbose,
+        )
+        picks = rounds.run(self._request.budget)
+        for key, value in rounds.notes().items():
+            self.notes[key] = value if key == "n_blocks" else self.notes.get(key, 0) + value
+        return picks
+
 
 def max_herding(
-    selector: Any, prepared: Prepared, request: Request, journal: Journal, verbose: int
+    selector: Any,
+    prepared: Prepared,
+    request: Request,
+    journal: Journal,
+    verbose: int,
+    *,
+    approximate: bool = False,
 ) -> Selection:
     """The picks of `skxssr.MaxHerdingSelector`."""
     seed = int(check_random_state(selector.random_state).randint(np.iinfo(np.int32).max))
@@ -161,7 +196,10 @@ def max_herding(
     if selector.bandwidth is not None:
         notes["bandwidth"] = bandwidth = float(selector.bandwidth)
         notes["exact"] = True  # whatever the neighbours, they were not needed
-    runs = CoverageRuns(prepared.target, here, request, scales, bandwidth, journal, verbose)
+    runs = CoverageRuns(
+        *(prepared.target, here, request, scales, bandwidth, journal, verbose),
+        part=random_parts(prepared.target, seed) if approximate else None,
+    )
     run = runs.run("picks", Score(1.0, 1.0, np.empty(0), alpha=1.0), None, None)
     return Selection(
         indices=run.indices,

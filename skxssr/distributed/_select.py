@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ _ALGORITHMS: dict[type, Any] = {
     XSSRSelector: xssr,
 }
 _BLIND = (RandomSelector,)
+_APPROXIMATE = (FacilityLocationSelector, MaxHerdingSelector)
 
 
 def select(
@@ -59,6 +61,7 @@ def select(
     sample_weight: Any = None,
     client: Any = None,
     resume: str | Path | None = None,
+    approximate: bool = False,
     verbose: int = 0,
     return_selection: bool = False,
 ) -> Any:
@@ -92,6 +95,12 @@ def select(
     resume : str or Path, optional
         A file for the picks made so far, written after every round. Where it is there already, the
         selection goes on from the last pick in it: for a scheduler that died.
+    approximate : bool, default=False
+        Pick in one round: rows are shared out at random, each block picks the whole budget by
+        itself, and the picks are picked from again (GreeDi). It covers at least (1 - 1/e) / 2 of
+        what is possible, in expectation, where the exact picks cover at least 1 - 1/e; the record
+        says ``exact`` False. For `skxssr.FacilityLocationSelector` and
+        `skxssr.MaxHerdingSelector`, without groups.
     verbose : int, default=0
         1 shows a progress bar over the picks.
     return_selection : bool, default=False
@@ -125,6 +134,9 @@ def select(
     """
     selector._validate_params()
     algorithm = _algorithm(selector)
+    if approximate:
+        _check_approximate(selector, groups, resume)
+        algorithm = partial(algorithm, approximate=True)
     if getattr(selector, "engine", "lazy") != "lazy":
         raise ValueError(
             f"engine={selector.engine!r} is for arrays in memory: pass engine='lazy' for Dask's."
@@ -184,6 +196,25 @@ def _algorithm(selector: Any) -> Any:
     if isinstance(selector, XSSRSelector):
         check_xssr(selector)
     return _ALGORITHMS[type(selector)]
+
+
+def _check_approximate(selector: Any, groups: Any, resume: Any) -> None:
+    if not isinstance(selector, _APPROXIMATE):
+        names = " and ".join(known.__name__ for known in _APPROXIMATE)
+        raise ValueError(
+            f"approximate=True has a guarantee for {names} alone. Got {type(selector).__name__}: "
+            "pass approximate=False."
+        )
+    if groups is not None:
+        raise ValueError(
+            "approximate=True has no guarantee with groups: leave them out, or pass "
+            "approximate=False."
+        )
+    if resume is not None:
+        raise ValueError(
+            "approximate=True makes all picks in one round, so that there is nothing to go on "
+            "from: leave resume out."
+        )
 
 
 def _lazy_alike(X: Any, source: Any) -> tuple[Any, Any]:

@@ -12,9 +12,10 @@ from skxssr.base.request import Request
 from skxssr.base.selection import Selection
 from skxssr.distributed._chains import ChainBlock, ChainRounds, Head
 from skxssr.distributed._demand import DemandHere
+from skxssr.distributed._greedi import merge, random_parts
 from skxssr.distributed._journal import Journal
 from skxssr.distributed._prepare import Prepared
-from skxssr.distributed._regions import Regions
+from skxssr.distributed._regions import Parts, regions_of
 from skxssr.distributed._rounds import Answer, Key
 from skxssr.selection._engine.scales import demand_rows
 from skxssr.selection._engine.serving import LazyGains
@@ -70,14 +71,11 @@ class ServingBlock(ChainBlock):
         np.minimum(self._current, self._served, out=self._current)
 
     def step(self, allowed: np.ndarray) -> Head:
-        place = self._gains.best(
-            self._current, np.append(allowed, False), offset=0.0 if self.t else self._offset
-        )
+        offset = 0.0 if self.t + self.n_steps else self._offset
+        place = self._gains.best(self._current, np.append(allowed, False), offset=offset)
         self._serve(place)
-        return Head(place, float(self._gains.score[place]), 0.0, self.nothing())
-
-    def nothing(self) -> dict[str, float]:
-        return {}
+        value = {"value": float(self._gains.gain[place])}
+        return Head(place, float(self._gains.score[place]), 0.0, value)
 
     def bounds(self) -> np.ndarray:
         return self._gains.gain
@@ -143,7 +141,13 @@ def columns_of(rows: np.ndarray, demand: np.ndarray, ascending: np.ndarray) -> n
 
 
 def facility_location(
-    selector: Any, prepared: Prepared, request: Request, journal: Journal, verbose: int
+    selector: Any,
+    prepared: Prepared,
+    request: Request,
+    journal: Journal,
+    verbose: int,
+    *,
+    approximate: bool = False,
 ) -> Selection:
     """The picks of `skxssr.FacilityLocationSelector`."""
     pool = prepared.target
@@ -152,22 +156,33 @@ def facility_location(
     here = DemandHere(pool, request, rows)
     bound = pool.diameter()
     cost, fixed, offset = _before_the_first(here, request, bound)
-    regions = Regions(pool, here.points)
-    here.pool = regions
+    parts = Parts(pool, random_parts(pool, seed) if approximate else regions_of(pool, here.points))
+    here.pool = parts
     left_out = rows if notes["demand_sampled"] else np.empty(0, dtype=np.int64)
     own = columns_of(np.arange(pool.n), left_out, np.argsort(left_out))
+    before = (cost, fixed, offset)
     blocks = pool.cluster.persist(
-        regions.each(ServingBlock, cost, fixed, offset, own=regions.columns(request, own))
+        parts.each(ServingBlock, *before, own=parts.columns(request, own))
     )
-    rounds = ChainRounds(
-        regions,
-        blocks,
-        GroupConstraint(pool.n, request),
-        ServingJudge(cost, left_out, fixed, offset),
-        journal=journal,
-        verbose=verbose,
-    )
-    picks = rounds.run(request.budget, alone=offset > 0.0)
+    judge = ServingJudge(cost, left_out, fixed, offset)
+    if approximate:
+        picks, more = merge(
+            parts,
+            blocks,
+            lambda rows, X: ServingBlock(X, rows, None, None, own[rows], *before),
+            judge,
+            request.budget,
+        )
+    else:
+        rounds = ChainRounds(
+            parts,
+            blocks,
+            GroupConstraint(pool.n, request),
+            judge,
+            journal=journal,
+            verbose=verbose,
+        )
+        picks, more = rounds.run(request.budget, alone=offset > 0.0), rounds.notes()
     gains = np.array([pick.extra["gain"] for pick in picks])
     indices = np.array([pick.row for pick in picks], dtype=np.int64)
     return Selection(
@@ -178,7 +193,7 @@ def facility_location(
             indices, request.weight, "mean_distance", precision=-1.0, diameter=bound
         )[1:],
         calibration="mean_distance",
-        scales={**notes, "exact": True, **rounds.notes()},
+        scales={**notes, "exact": True, **more},
     )
 
 

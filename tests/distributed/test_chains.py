@@ -1,10 +1,13 @@
 """Regions that pick by themselves for a while: sampled demand, and how many rounds."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from skxssr import FacilityLocationSelector, MaxHerdingSelector, XSSRSelector
 from skxssr.distributed import _regions, select
+from skxssr.distributed._chains import ChainRounds
 from skxssr.selection import make_variant
 from skxssr.selection._engine import scales
 
@@ -88,6 +91,28 @@ def test_a_run_goes_on_from_its_last_recorded_pick(tmp_path):
         assert again.scales["n_picks_resumed"] == 8
         np.testing.assert_array_equal(again.indices, whole.indices)
         np.testing.assert_array_equal(again.scores, whole.scores)
+
+
+@pytest.mark.parametrize("selector", [MaxHerdingSelector(), FacilityLocationSelector()])
+def test_blocks_that_are_rebuilt_catch_up(selector, monkeypatch):
+    ask, asked = ChainRounds._ask, []
+
+    def asks(self, q):
+        asked.append(q)
+        if len(asked) == 4:  # as on another worker, where nothing but their rows is known
+            copies = [
+                self._cluster.delayed(lambda block: pickle.loads(pickle.dumps(block)), block)
+                for block in self._blocks[:2]
+            ]
+            self._blocks[:2] = self._cluster.persist(copies)
+        return ask(self, q)
+
+    one = selector.select(rows(), 30, return_selection=True)
+    monkeypatch.setattr(ChainRounds, "_ask", asks)
+    many = select(selector, da.from_array(rows(), chunks=(200, 3)), 30, return_selection=True)
+    assert many.scales["n_blocks_rebuilt"] == 2
+    np.testing.assert_array_equal(many.indices, one.indices)
+    np.testing.assert_array_equal(many.scores, one.scores)
 
 
 @pytest.mark.parametrize("kind", ["normal", "equal", "lattice"])
