@@ -52,6 +52,7 @@ def add_command(commands: Any) -> None:
         "--source-embeddings", type=Path, help="with --embeddings: those of the source (optional)"
     )
     select.add_argument("--out", required=True, type=Path, help="folder for the results")
+    _add_again(select)
     _add_how_many(select)
     _add_labels(select)
     select.add_argument(
@@ -79,6 +80,20 @@ def add_command(commands: Any) -> None:
     add_selection_jobs(select)
     add_run_options(select)
     select.set_defaults(run=_run)
+
+
+def _add_again(select: argparse.ArgumentParser) -> None:
+    again = select.add_mutually_exclusive_group()
+    again.add_argument(
+        "--force", action="store_true", help="replace a selection that is in --out already"
+    )
+    again.add_argument(
+        "--continue",
+        dest="resume",
+        action="store_true",
+        help="keep a finished selection in --out, if the same is asked for, and write what is "
+        "missing beside it",
+    )
 
 
 def _add_how_many(select: argparse.ArgumentParser) -> None:
@@ -130,6 +145,8 @@ def _run(args: argparse.Namespace) -> None:
     from skxssr.selection.by_name import selector_by_name
 
     _check_sides(args)
+    if args.resume and _is_finished(args):
+        return
     selector = selector_by_name(
         args.selector,
         alpha=args.alpha,
@@ -150,12 +167,33 @@ def _run(args: argparse.Namespace) -> None:
         "test_set": args.exclude_test,
         "keep_junk": args.keep_junk,
         "command": args.command_line,
+        "force": args.force,
         "on_message": say,
     }
     if args.embeddings is not None:
         _from_embeddings(args, common)
     else:
         _from_folders(args, common)
+
+
+def _is_finished(args: argparse.Namespace) -> bool:
+    """Whether the selection is there as it is asked for; then what is missing beside it is made."""
+    from skxssr.cli._again import differing_options
+    from skxssr.workflows.out_folder import holds_selection
+    from skxssr.workflows.selection_folder import RECORD
+
+    if not holds_selection(args.out):
+        return False
+    differing = differing_options(args, args.out / RECORD)
+    if differing is None or differing:
+        what = f"asked for otherwise ({', '.join(differing)})" if differing else "made otherwise"
+        raise ValueError(
+            f"--continue: the selection in {one_line(args.out)} was {what}: name another --out, or "
+            "give --force to replace it"
+        )
+    say(f"The selection in {one_line(args.out)} is finished, and is kept as it is.")
+    _finish(args, anew=False)
+    return True
 
 
 def _check_sides(args: argparse.Namespace) -> None:
@@ -265,15 +303,17 @@ def _say_result(args: argparse.Namespace, result: Any, trained: str) -> None:
         say(result.worth.text())
     say(f"The list to annotate is {args.out / 'selection.csv'}; how it came about,", end=" ")
     say(f"{args.out / 'selection.json'}.")
-    if not args.no_report:
-        _write_report(args.out)
+    _finish(args, anew=True)
     say("Picked images are not a random sample: never use them as a test set.")
 
 
-def _write_report(out: Path) -> None:
-    from skxssr.workflows.report import report_if_possible
+def _finish(args: argparse.Namespace, *, anew: bool) -> None:
+    """What is written beside a finished selection; what is there stays, unless it is `anew`."""
+    from skxssr.workflows.report import REPORT, report_if_possible
 
-    report = report_if_possible(out, say)
+    if args.no_report or (not anew and (args.out / REPORT).exists()):
+        return
+    report = report_if_possible(args.out, say)
     if report is not None:
         say(f"What was picked and why, as a page for the browser, is {report}.")
 

@@ -83,7 +83,8 @@ def embed_folder(
     hashes = sha256_of_files(files)
     if refit:
         saved = out.with_suffix(".embedder")
-        embedder, _ = fit_or_reuse(embedder, folder, files, hashes, saved, inventory.rule)
+        rule = inventory.rule
+        embedder, _ = fit_or_reuse(embedder, folder, files, hashes, saved, rule, replace=force)
     vectors = timed_transform(embedder, ruled(files, inventory.rule), on_message)
     facts = {path: inventory.facts[path] for path in files if path not in inventory.junk}
     about = {

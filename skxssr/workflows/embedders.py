@@ -31,8 +31,14 @@ def fit_or_reuse(
     hashes: dict[Path, str],
     saved: Path,
     rule: IntensityRule,
+    *,
+    replace: bool = True,
 ) -> tuple[Any, bool]:
-    """A clone fitted on `files` and saved, or read back; and whether it was read back."""
+    """A clone fitted on `files` and saved, or read back; and whether it was read back.
+
+    Where `saved` holds another embedder, or an unfinished training of another one, it is replaced,
+    or refused if `replace` is False.
+    """
     images = ruled(files, rule)
     if not hasattr(embedder, "save"):
         return clone(embedder).fit(images), False
@@ -47,7 +53,22 @@ def fit_or_reuse(
         loaded = type(embedder).load(saved)
         # where and how to run is not saved: as asked for now
         return loaded.set_params(**_run_parameters(embedder)), True
+    if not replace:
+        _check_same(saved, fingerprint)
     return _fit_resumably(embedder, images, saved, fingerprint), False
+
+
+def _check_same(saved: Path, fingerprint: dict[str, Any]) -> None:
+    there = read_json(saved / _FINGERPRINT)
+    begun = read_json(saved / _UNFINISHED) if (saved / "checkpoint").exists() else None
+    what = "an embedder" if there is not None else "the unfinished training of an embedder"
+    found = begun if there is None else there
+    if found is not None and found != fingerprint:
+        differing = [key for key, value in fingerprint.items() if found.get(key) != value]
+        raise FileExistsError(
+            f"{saved} holds {what} that differs in {', '.join(differing) or 'the values of images'}"
+            ", and nothing is overwritten: name another --out, or give --force to replace it"
+        )
 
 
 def _fit_resumably(embedder: Any, images: Any, saved: Path, fingerprint: dict[str, Any]) -> Any:

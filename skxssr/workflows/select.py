@@ -19,6 +19,7 @@ from skxssr.workflows.about import about_embedder, about_images, below
 from skxssr.workflows.choice import Budget, Choice
 from skxssr.workflows.embedders import fit_or_reuse, timed_transform
 from skxssr.workflows.inputs import Inputs, check_choice, minutes_of, read_inputs, sites_of
+from skxssr.workflows.out_folder import check_out
 from skxssr.workflows.outcome import FolderSelection, SeedAgreement, agreement, conclude
 from skxssr.workflows.uncertainty import load_segmenter, uncertainty
 from skxssr.workflows.values import ruled
@@ -52,6 +53,7 @@ def select_from_folders(
     axis: str = "axial",
     refit: bool = True,
     command: str | None = None,
+    force: bool = False,
     verbose: int = 1,
     on_message: Callable[[str], object] = lambda text: None,
 ) -> FolderSelection:
@@ -124,6 +126,8 @@ def select_from_folders(
         Whether to fit the embedder on the source.
     command : str, optional
         The command that asked for it, for the record and the report.
+    force : bool, default=False
+        Whether a selection in `out`, or an embedder of another configuration there, is replaced.
     verbose : int, default=1
         0 for silence.
     on_message : callable, optional
@@ -142,6 +146,8 @@ def select_from_folders(
         A folder holds no image, the budget cannot be met, groups do not match, a patient of the
         test set has images outside of it, or a test set of these images was reserved and `test_set`
         does not say so.
+    FileExistsError
+        `out` holds a selection, or an embedder that differs, and `force` is False.
     PermissionError
         `out` cannot be written. All of these come before anything is trained.
 
@@ -184,6 +190,7 @@ def select_from_folders(
     selector._validate_params()
     check_n_jobs(getattr(selector, "n_jobs", None))
     target, out = Path(target), Path(out)
+    check_out(out, force=force)
     segmenter = None if model is None else load_segmenter(model)
     inputs = read_inputs(
         None if source is None else Path(source),
@@ -214,7 +221,7 @@ def select_from_folders(
     )
     check_choice(choice, [inputs.names[path] for path in inputs.junk])
     make_writable(out)
-    embedder, reused = _fitted(embedder, inputs, out) if refit else (embedder, False)
+    embedder, reused = _fitted(embedder, inputs, out, force) if refit else (embedder, False)
     target_images = ruled(inputs.target_files, inputs.target.rule)
     if segmenter is not None:
         choice.sample_weight = uncertainty(segmenter, target_images, on_message)
@@ -260,11 +267,12 @@ def select_from_folders(
     )
 
 
-def _fitted(embedder: Any, inputs: Inputs, out: Path) -> tuple[Any, bool]:
+def _fitted(embedder: Any, inputs: Inputs, out: Path, force: bool) -> tuple[Any, bool]:
     """Fitted on the source, or without one on the target; and whether it was read back."""
     root, files = inputs.sides[0]
     rule = (inputs.source or inputs.target).rule
-    return fit_or_reuse(embedder, root, files, inputs.hashes, out / "embedder", rule)
+    saved = out / "embedder"
+    return fit_or_reuse(embedder, root, files, inputs.hashes, saved, rule, replace=force)
 
 
 def _embedded(

@@ -23,6 +23,7 @@ from skxssr.workflows.embeddings_file import (
 )
 from skxssr.workflows.inputs import check_choice, minutes_of, sites_of
 from skxssr.workflows.labels import labeled_rows
+from skxssr.workflows.out_folder import check_out
 from skxssr.workflows.outcome import conclude
 from skxssr.workflows.worth import Worth
 
@@ -86,6 +87,7 @@ def select_from_embeddings(
     test_set: str | os.PathLike | None = None,
     keep_junk: bool = False,
     command: str | None = None,
+    force: bool = False,
     on_message: Callable[[str], object] = lambda text: None,
 ) -> VectorSelection:
     """Pick from embeddings and write the list and its record, as `select_from_folders` does.
@@ -100,7 +102,7 @@ def select_from_embeddings(
         Folder for the results, made if missing.
     budget, selector, group_pattern, group_from, max_per_group, min_per_site, site_from
         As for `skxssr.workflows.select.select_from_folders`.
-    minutes_per_label, minutes_from, labeled, test_set, keep_junk, command, on_message
+    minutes_per_label, minutes_from, labeled, test_set, keep_junk, command, force, on_message
         Likewise. Junk and near copies are those that ``skxssr embed`` found; other files know none.
         Reserved images are told by their content where the file has hashes, else by their ids.
 
@@ -110,6 +112,8 @@ def select_from_embeddings(
 
     Raises
     ------
+    FileExistsError
+        `out` holds a selection, and `force` is False.
     ValueError
         A file cannot be read or has no ids, both were made by different embedders, or the budget
         cannot be met.
@@ -132,6 +136,7 @@ def select_from_embeddings(
     selector._validate_params()
     check_n_jobs(getattr(selector, "n_jobs", None))
     out = Path(out)
+    check_out(out, force=force)
     target = read_embeddings(embeddings)
     source = None
     if source_embeddings is not None:

@@ -103,7 +103,7 @@ def test_without_a_split_one_is_advised_and_a_forgotten_one_refused(folders, cap
     assert main(command(folders, "--budget", "2")) == 0
     assert capsys.readouterr().out.startswith("No --exclude-test: ")
     assert main(split(folders)) == 0
-    assert main(command(folders, "--budget", "2")) == 2
+    assert main(command(folders, "--budget", "2", "--force")) == 2
     said = capsys.readouterr().err
     assert "skxssr: error: " in said and f"--exclude-test {folders / 'split'}" in said
 
@@ -145,12 +145,17 @@ def test_second_run_reuses_and_a_saved_embedder_is_taken(folders, capsys):
     main(command(folders, "--budget", "2", *MAE))
     first = (folders / "out" / "selection.csv").read_text()
     assert "every run" not in capsys.readouterr().out
-    assert main(command(folders, "--budget", "2", *MAE)) == 0
+    assert main(command(folders, "--budget", "2", *MAE)) == 2
+    said = capsys.readouterr().err
+    assert "holds a selection of 2 images already (asked for by: skxssr select" in said
+    assert "--force" in said and "--continue" in said and "--labeled" in said
+    assert (folders / "out" / "selection.csv").read_text() == first
+    assert main(command(folders, "--budget", "2", *MAE, "--force")) == 0
     assert "reused" in capsys.readouterr().out
     assert (folders / "out" / "selection.csv").read_text() == first
     moved = folders / "elsewhere"
     (folders / "out" / "embedder").rename(moved)
-    arguments = command(folders, "--budget", "2", "--embedder", moved)
+    arguments = command(folders, "--budget", "2", "--force", "--embedder", moved)
     at = arguments.index("--image-size")
     assert main(arguments) == 2
     assert "cannot change the saved embedder" in capsys.readouterr().err
@@ -169,7 +174,8 @@ def test_several_seeds_are_joined_and_their_agreement_is_said(folders, capsys):
     said = capsys.readouterr().out
     assert f"share {len(one & other):.1f} of 3 on average" in said and "1.5" in said
     assert record(folders)["embedder"]["parameters"]["seeds"] == [5, 6]
-    assert main(command(folders, "--budget", "3", *MAE, "--seed", "5", "--seeds", "2")) == 0
+    again = ["--seed", "5", "--seeds", "2", "--force"]
+    assert main(command(folders, "--budget", "3", *MAE, *again)) == 0
     assert "reused" in capsys.readouterr().out
     assert record(folders)["seeds"] == seeds
 
@@ -284,7 +290,8 @@ def test_embed_then_select_needs_no_image(folders, capsys):
     said = capsys.readouterr().out
     assert "2 of 6 rows by MaxHerdingSelector" in said and "no accuracy" in said
     assert "No source: " in said
-    assert main([*map(str, arguments), "--labeled", str(folders / "out"), "--budget", "50%"]) == 0
+    more = ["--labeled", str(folders / "out"), "--budget", "50%", "--force"]
+    assert main([*map(str, arguments), *more]) == 0
     assert len(record(folders)["picked"]) == 2  # half of the four that are left
 
 

@@ -35,7 +35,8 @@ def sites(tmp_path):
 
 def select(root, *more, target="B", budget=str(N), out="out"):
     folders = ["--source", root / "A", "--target", root / target, "--out", root / out]
-    return main(["select", *map(str, folders), "--budget", budget, "--quiet", *map(str, more)])
+    fixed = ["--budget", budget, "--quiet", "--no-report", "--force"]
+    return main(["select", *map(str, [*folders, *fixed, *more])])
 
 
 def record(root, out="out"):
@@ -94,7 +95,7 @@ def test_helpers_for_names():
 @pytest.mark.parametrize("command", ["select", "split"])
 def test_a_console_that_lacks_letters_and_a_closed_pipe_are_no_failure(sites, command):
     out = sites / "胸片"
-    more = ["--source", sites / "A", "--budget", "2", "--quiet"]
+    more = ["--source", sites / "A", "--budget", "2", "--quiet", "--no-report", "--force"]
     arguments = ["--target", sites / "B", "--out", out]
     arguments += more if command == "select" else ["--size", "20%", "--quiet"]
     run = [sys.executable, "-m", "skxssr.cli", command, *map(str, arguments)]

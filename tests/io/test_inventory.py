@@ -215,7 +215,7 @@ def test_junk_is_seen_but_not_picked(tmp_path):
 
     def select(budget, **more):
         folders = (tmp_path / "A", tmp_path / "B", budget, tmp_path / "out")
-        return select_from_folders(*folders, **options, **more)
+        return select_from_folders(*folders, force=True, **options, **more)
 
     result = select(1.0)
     assert len(result.target) == 14 and len(result.files) == 12
@@ -248,6 +248,7 @@ def test_near_copies_count_as_one_patient_unless_all_are_alike(tmp_path):
             tmp_path / "out",
             embedder=RandomFeaturesEmbedder(image_size=16),
             selector=XSSRSelector(),
+            force=True,
             verbose=0,
             on_message=said.append,
             **more,

@@ -123,14 +123,14 @@ def test_same_files_and_parameters_reuse_the_embedder(selected, folders, monkeyp
     out, result = selected
     with monkeypatch.context() as patch:
         patch.setattr(MAEEmbedder, "fit", lambda *_: pytest.fail("trained again"))
-        again = select(folders, out, embedder=tiny_embedder(verbose=0))
+        again = select(folders, out, embedder=tiny_embedder(verbose=0), force=True)
     assert again.embedder_reused and not result.embedder_reused
     assert again.files == result.files
     # where it runs is as asked for now, not as saved
     asked = tiny_embedder(verbose=0).set_params(cache_dir=out / "squares")
-    assert select(folders, out, embedder=asked).embedder_reused
+    assert select(folders, out, embedder=asked, force=True).embedder_reused
     assert any((out / "squares").iterdir())
-    other = select(folders, out, embedder=tiny_embedder().set_params(steps=3))
+    other = select(folders, out, embedder=tiny_embedder().set_params(steps=3), force=True)
     assert not other.embedder_reused
 
 
@@ -142,6 +142,7 @@ def test_a_changed_source_image_trains_anew(folders, tmp_path):
     options = {"embedder": tiny_embedder(), "selector": XSSRSelector(), "verbose": 0}
     out = tmp_path / "out"
     select_from_folders(source, folders / "B", 2, out, **options)
+    options["force"] = True
     assert select_from_folders(source, folders / "B", 2, out, **options).embedder_reused
     changed = next(source.glob("*.png"))
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(changed)
@@ -174,15 +175,15 @@ def test_a_stopped_training_goes_on_and_one_of_another_kind_starts_afresh(
 
     del calls[:]
     with pytest.raises(KeyboardInterrupt):
-        select(folders, out, embedder=tiny_embedder().set_params(steps=7))
-    select(folders, out, embedder=tiny_embedder().set_params(steps=5))
+        select(folders, out, embedder=tiny_embedder().set_params(steps=7), force=True)
+    select(folders, out, embedder=tiny_embedder().set_params(steps=5), force=True)
     assert len(calls) == 4 + 5
 
 
 def test_random_features_are_saved_and_reused_and_the_picks_stay(folders, tmp_path):
     embedder = RandomFeaturesEmbedder(image_size=16, device="cpu")
     first = select(folders, tmp_path, embedder=embedder)
-    again = select(folders, tmp_path, embedder=embedder)
+    again = select(folders, tmp_path, embedder=embedder, force=True)
     anew = select(folders, tmp_path / "other", embedder=embedder)
     assert again.embedder_reused and not anew.embedder_reused
     assert first.files == again.files == anew.files
@@ -221,8 +222,8 @@ def test_seeds_are_compared_by_the_picks_of_each_alone(folders, tmp_path):
     pairs = [len({*alone[a]} & {*alone[b]}) for a, b in ((0, 1), (0, 2), (1, 2))]
     assert result.seeds.shared == np.mean(pairs)
     assert result.seeds.by_chance == 4 * 4 / N_TARGET
-    assert select(folders, tmp_path / "0", embedder=tiny_embedder()).seeds is None
-    again = select(folders, tmp_path, embedder=embedder)
+    assert select(folders, tmp_path / "0", embedder=tiny_embedder(), force=True).seeds is None
+    again = select(folders, tmp_path, embedder=embedder, force=True)
     assert again.embedder_reused and again.files == result.files
     np.testing.assert_array_equal(again.target_embeddings, result.target_embeddings)
 

@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from skxssr.cli import main
 from skxssr.datasets import make_phantoms
+from skxssr.report.page import Card, Content, Coverage, Map, Picture, Thumbnails, render_page
 from skxssr.workflows.recorded import choice_of, pick_again
 from skxssr.workflows.report import write_report
 from skxssr.workflows.report_coverage import losses_after_each
@@ -128,6 +129,31 @@ def test_without_bokeh_the_selection_is_made_and_the_report_named(
     assert (out / "selection.csv").exists() and not (out / "report.html").exists()
     assert main(["report", str(out)]) == 2
     assert "pip install 'skxssr[report]'" in capsys.readouterr().err
+
+
+def test_10_000_targets_and_500_picks_stay_under_15_megabytes():
+    rng = np.random.default_rng(0)
+    n, n_picks = 10_000, 500
+    small = Thumbnails()
+    noise = [small.uri(rng.random((224, 224, 1)), 224) for _ in range(n_picks)]
+    assert noise[0] is not None and noise[-1] is None and small.left == 0
+    names = [f"patient {row // 10:04d}/a rather long name {row:05d}.png" for row in range(n)]
+    points = rng.normal(size=(n, 2))
+    curves = rng.random((20, 2 * n_picks))
+    content = Content(
+        title="", question="", answer=[], junk=[], n_junk=0, copies=[], coverage_text=[],
+        counts=[], stability=[], repeat=[],
+        cards=[
+            Card(rank + 1, Picture(names[rank], noise[rank]), "", [], [], 20)
+            for rank in range(n_picks)
+        ],
+        map=Map(
+            points, points, names, rng.integers(0, n_picks, n), points[:n_picks], names[:n_picks],
+            (0.5, 0.2),
+        ),
+        coverage=Coverage(curves[0, :n_picks], curves, curves[:10], curves[0]),
+    )  # fmt: skip
+    assert 8e6 < len(render_page(content).encode()) < 15e6
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def file(tmp_path, X):
 
 
 def select(file, budget, out="out", **options):
-    options = {"selector": XSSRSelector()} | options
+    options = {"selector": XSSRSelector(), "force": True} | options
     return select_from_embeddings(file, budget, file.with_name(out), **options)
 
 
