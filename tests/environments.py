@@ -42,6 +42,12 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
         + ("timeloop", "filelock", "watchdog", "psutil", "requests-toolbelt", "girder-client")
         + ("einops", "lmdb", "nibabel", "pynrrd", "shapely"),
     ),
+    # The client of Label Studio, with its converter, alone.
+    "label-studio-sdk": (("label-studio-sdk",),),
+    # The server with its database, 1 GB. It asks for "attr", which stands in the way of attrs.
+    "label-studio": (("label-studio",), ("--force-reinstall", "--no-deps", "attrs")),
+    # Reads and writes the formats of CVAT.
+    "datumaro": (("datumaro",),),
 }
 
 

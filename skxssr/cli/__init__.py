@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 
 from skxssr._utils.console import make_printable, say
 from skxssr._version import __version__
-from skxssr.cli import compare, demo, embed, evaluate, predict, report, select, split, train
+from skxssr.cli import compare, demo, embed, evaluate, export, predict, report, select, split, train
 
 # In the order of the story: embed, select, split, review, train, predict, evaluate, compare,
 # report, and the demonstration last. Each has `add_command`, which adds its parser and names
 # the function that runs it.
-_COMMANDS = (embed, select, split, train, predict, evaluate, compare, report, demo)
+_COMMANDS = (embed, select, split, train, predict, evaluate, compare, report, export, demo)
 
 # One example for each command, in the order of the story; `_epilog` shows those that are there.
 _EXAMPLES = {
@@ -29,6 +29,7 @@ _EXAMPLES = {
     "--out scores/",
     "compare": "skxssr compare --source siteA/ --target siteB/ --masks masks/ --out compared/",
     "report": "skxssr report picks/",
+    "export": "skxssr export picks/ --to label-studio --labels lung",
     "demo": "skxssr demo",
 }
 

@@ -11,7 +11,8 @@ from skxssr._utils.files import read_json
 
 # Options that have no say in what is picked.
 _FREE = {
-    *("command_line", "run", "out", "quiet", "jobs", "device", "force", "resume", "no_report"),
+    *("command_line", "run", "out", "quiet", "jobs", "device", "force", "resume"),
+    *("no_report", "copy", "link"),
 }
 
 

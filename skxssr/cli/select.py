@@ -71,6 +71,13 @@ def add_command(commands: Any) -> None:
         action="store_true",
         help="let blank, dark, saturated, inverted images and copies be picked",
     )
+    files = select.add_mutually_exclusive_group()
+    files.add_argument(
+        "--copy",
+        action="store_true",
+        help="copy the picked files into OUT/images, named in pick order, with a contact sheet",
+    )
+    files.add_argument("--link", action="store_true", help="the same with links instead of copies")
     select.add_argument(
         "--no-report", action="store_true", help="write no report.html (the extra report writes it)"
     )
@@ -202,6 +209,11 @@ def _check_sides(args: argparse.Namespace) -> None:
             "Give either --target, a folder of images, or --embeddings, a file that skxssr embed "
             "wrote."
         )
+    if args.embeddings is not None and (args.copy or args.link):
+        raise ValueError(
+            "--copy and --link need the images, and --embeddings opens none: give --target, or "
+            "afterwards skxssr export, if skxssr embed wrote the embeddings"
+        )
     if args.embeddings is None and args.source_embeddings is not None:
         raise ValueError("--source-embeddings goes with --embeddings, not with --target.")
     if args.embeddings is not None:
@@ -311,11 +323,21 @@ def _finish(args: argparse.Namespace, *, anew: bool) -> None:
     """What is written beside a finished selection; what is there stays, unless it is `anew`."""
     from skxssr.workflows.report import REPORT, report_if_possible
 
+    _place_files(args, anew)
     if args.no_report or (not anew and (args.out / REPORT).exists()):
         return
     report = report_if_possible(args.out, say)
     if report is not None:
         say(f"What was picked and why, as a page for the browser, is {report}.")
+
+
+def _place_files(args: argparse.Namespace, anew: bool) -> None:
+    """The picked files in pick order, if they are wanted and not there."""
+    from skxssr.workflows.export import ORDER, export_selection
+
+    if (args.copy or args.link) and (anew or not (args.out / ORDER).exists()):
+        export_selection(args.out, "images", link=args.link, force=anew, on_message=say)
+        say(f"The picked images, in pick order, are in {one_line(args.out / 'images')}.")
 
 
 def _say_seeds(result: Any) -> None:

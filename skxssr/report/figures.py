@@ -108,6 +108,7 @@ def contact_sheet(
     path: str | Path | None = None,
     *,
     captions: Sequence[str] | None = None,
+    first: int = 1,
 ) -> Any:
     """Draw the picked images in pick order.
 
@@ -121,6 +122,8 @@ def contact_sheet(
         Picture file to write; the suffix says the format. None: no file.
     captions : sequence of str, optional
         One a pick; by default the name of the image.
+    first : int, default=1
+        Rank of the first of `picks`, for the second of several sheets.
 
     Returns
     -------
@@ -158,5 +161,5 @@ def contact_sheet(
     for rank, (axis, caption) in enumerate(zip(axes, captions, strict=False)):
         image = chosen[rank]
         axis.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=1)
-        axis.set_title(f"{rank + 1}. {caption}", fontsize=7)
+        axis.set_title(f"{first + rank}. {caption}", fontsize=7)
     return save_figure(figure, path)

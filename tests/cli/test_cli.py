@@ -381,6 +381,7 @@ def test_every_command_has_an_example_in_the_order_of_the_story(capsys):
         "evaluate",
         "compare",
         "report",
+        "export",
     ]
     assert story == [name for name in told if name in story]
     places = [said.index(f"\n  skxssr {name}") for name in commands]

@@ -16,13 +16,16 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skxssr import CoreSetSelector, MAEEmbedder, XSSRSelector
 from skxssr.io import Images
+from skxssr.workflows.export import export_selection
 from skxssr.workflows.select import select_from_folders
 from tests import naive
 from tests.conftest import normal
+from tests.workflows.test_export import make
 
 pytest.importorskip(
     "monailabel", reason="MONAI Label has an environment of its own: tests/environments.py"
 )
+from monailabel.config import settings
 from monailabel.datastore.local import LocalDatastore
 from monailabel.tasks.activelearning.first import First
 
@@ -53,6 +56,18 @@ def studies(X, tmp_path):
 @pytest.fixture
 def datastore(studies):
     return LocalDatastore(str(studies), extensions=("*.png",))
+
+
+def test_an_export_is_a_datastore_in_pick_order(tmp_path):
+    export = export_selection(make(tmp_path), "monai-label")
+    extensions = settings.MONAI_LABEL_DATASTORE_FILE_EXT  # the default of the server
+    store = LocalDatastore(str(export.folder), extensions=extensions)
+    assert sorted(store.list_images()) == [item.file.rsplit(".", 1)[0] for item in export.items]
+    assert sorted(store.get_unlabeled_images()) == sorted(store.list_images())
+    first = export.items[0].file
+    Image.new("L", (12, 8), 1).save(export.folder / "labels" / "final" / f"{first[:-4]}.png")
+    store = LocalDatastore(str(export.folder), extensions=extensions)
+    assert first[:-4] not in store.get_unlabeled_images()
 
 
 def image_of(i):

@@ -1,7 +1,10 @@
 """The adapters that need an environment of their own, tested there: tests, doctests, example.
 
-The server of MONAI Label is left to be asked for, since it is large:
-`python -m tests.environments monailabel-server -m pytest tests/integrations/test_monailabel.py`.
+The servers of MONAI Label and Label Studio, and datumaro, are left to be asked for, since they are
+large:
+`python -m tests.environments monailabel-server -m pytest tests/integrations/test_monailabel.py`,
+`python -m tests.environments label-studio -m pytest tests/integrations/test_label_studio.py`,
+`python -m tests.environments datumaro -m pytest tests/integrations/test_datumaro.py`.
 """
 
 import re
@@ -17,6 +20,12 @@ ADAPTERS = {
     "modal": ("modal_loop.py", r"XSSR throughout( +0\.\d\d){5}"),
     "monailabel": ("monailabel_strategy.py", r"4 of 60 are labelled"),
 }
+
+
+@pytest.mark.slow
+def test_label_studio_takes_the_export():
+    options = ("-q", "-p", "no:cacheprovider", "tests/integrations/test_label_studio.py")
+    assert "1 passed, 1 skipped" in run("label-studio-sdk", "-m", "pytest", *options)
 
 
 @pytest.mark.slow
