@@ -105,7 +105,7 @@ def test_commands_of_the_pages_parse(path):
     from skxssr.cli import build_parser
 
     for line in COMMANDS.findall(path.read_text("utf-8")):
-        words = shlex.split(line.replace("\\\n", " "))
+        words = shlex.split(line.replace("\\\n", " "), comments=True)
         assert build_parser().parse_args(words).command == words[0]
 
 
