@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         RandomFeaturesEmbedder,
         TorchEmbedder,
     )
-    from skxssr.segmentation import RidgeSegmenter, SMPSegmenter
+    from skxssr.segmentation import RidgeSegmenter, SMPSegmenter, TorchSegmenter
     from skxssr.selection import (
         CoreSetSelector,
         FacilityLocationSelector,
@@ -53,6 +53,7 @@ _HOMES = {
     "Selection": "skxssr.base",
     "StratifiedRandomSelector": "skxssr.selection",
     "TorchEmbedder": "skxssr.embedding",
+    "TorchSegmenter": "skxssr.segmentation",
     "TypiClustSelector": "skxssr.selection",
     "USLSelector": "skxssr.selection",
     "XSSRSelector": "skxssr.selection",
@@ -95,6 +96,7 @@ __all__ = [
     "Selection",
     "StratifiedRandomSelector",
     "TorchEmbedder",
+    "TorchSegmenter",
     "TypiClustSelector",
     "USLSelector",
     "XSSRSelector",

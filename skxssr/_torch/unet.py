@@ -1,5 +1,6 @@
 """Segmentation networks from segmentation_models_pytorch, and their loss."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from skxssr._torch.augment import augment
 from skxssr._torch.classes import NO_LABEL
 from skxssr._torch.loop import seeded
 
-__all__ = ["MaskLoss", "SegmentationNet", "build", "probabilities"]
+__all__ = ["MaskLoss", "SegmentationNet", "build", "probabilities", "wrap"]
 
 
 class SegmentationNet(nn.Module):
@@ -41,6 +42,50 @@ def probabilities(logits: torch.Tensor) -> torch.Tensor:
     if logits.shape[1] > 1:
         return logits.softmax(dim=1)
     return torch.cat([(-logits).sigmoid(), logits.sigmoid()], dim=1)
+
+
+class TwoAsOne(nn.Module):
+    """A network with logits of background and foreground, as one with their difference.
+
+    The sigmoid of the difference is the softmax of the two.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.network(images)
+        return logits[:, 1:] - logits[:, :1]
+
+
+def wrap(
+    module: nn.Module, *, channels: int, n_classes: int, image_size: int, mean: float, std: float
+) -> SegmentationNet:
+    """A copy of somebody's network, tried on an empty image before anything is trained."""
+    network = copy.deepcopy(module).eval()
+    shape = (2, channels, image_size, image_size)
+    needs = f"image_size={image_size} and {channels} channel{'s' * (channels > 1)}"
+    try:
+        with torch.no_grad():
+            logits = network(torch.zeros(shape))
+    except Exception as error:  # whatever the layers of a stranger's network raise
+        raise ValueError(
+            f"module failed on images of shape {shape}, as {needs} make them: {error}. Give a "
+            "network of 2-D images with that many channels, or another image_size"
+        ) from error
+    expected = [1, 2] if n_classes == 2 else [n_classes]
+    size = (image_size, image_size)
+    fits = isinstance(logits, torch.Tensor) and logits.ndim == 4 and logits.shape[2:] == size
+    if not fits or logits.shape[1] not in expected:
+        got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise ValueError(
+            f"module must return logits of shape (n, {' or '.join(map(str, expected))}, "
+            f"{image_size}, {image_size}) for {n_classes} classes. Got {got} instead."
+        )
+    if n_classes == 2 and logits.shape[1] == 2:
+        network = TwoAsOne(network)
+    return SegmentationNet(network, [mean] * channels, [std] * channels)
 
 
 def build(
@@ -100,7 +145,11 @@ class MaskLoss:
         images, masks = batch
         if self.augmented:
             images, masks = augment(images, masks, generator, strong=self.strong)
-        logits = module(images).float()
+        return self.of_logits(module(images), masks)
+
+    def of_logits(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        """The loss of what a network returned for images with these masks."""
+        logits = logits.float()
         unlabelled = masks == NO_LABEL
         if bool(unlabelled.any()):
             return self._where_known(logits, masks, ~unlabelled)

@@ -19,7 +19,7 @@ from skxssr._version import __version__
 __all__ = ["digest", "load_estimator", "save_estimator"]
 
 # how and where a model was trained says nothing about the machine that loads it
-_NOT_SAVED = RUN_ONLY | {"init_from"}
+_NOT_SAVED = RUN_ONLY | {"init_from", "module"}
 
 Estimator = TypeVar("Estimator", bound=BaseEstimator)
 
@@ -69,9 +69,12 @@ def save_estimator(path: str | os.PathLike, estimator: Any, fitted: dict[str, An
 
 
 def load_estimator(
-    path: str | os.PathLike, kind: type[Estimator]
+    path: str | os.PathLike, kind: type[Estimator], **given: Any
 ) -> tuple[Estimator, dict[str, Any], dict[str, torch.Tensor]]:
-    """The estimator, not yet fitted, with its fitted values and weights, all checked."""
+    """The estimator, not yet fitted, with its fitted values and weights, all checked.
+
+    `given` are parameters that are not saved.
+    """
     folder, name = Path(path), kind.__name__
     for file in (CONFIG, WEIGHTS):
         if not (folder / file).is_file():
@@ -91,7 +94,7 @@ def load_estimator(
             f"{folder / WEIGHTS} has SHA-256 {found}, but {CONFIG} says "
             f"{config['weights_sha256']}: the file is damaged or from another model; save it anew"
         )
-    estimator = kind(**config["params"])
+    estimator = kind(**config["params"], **given)
     estimator._validate_params()
     return estimator, config["fitted"], safetensors.torch.load(weights)
 

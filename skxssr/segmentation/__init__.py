@@ -7,5 +7,6 @@ inside methods, so importing this package imports no torch.
 from skxssr.segmentation.recipes import compact_segmenter
 from skxssr.segmentation.ridge import RidgeSegmenter
 from skxssr.segmentation.smp import SMPSegmenter
+from skxssr.segmentation.torch_module import TorchSegmenter
 
-__all__ = ["RidgeSegmenter", "SMPSegmenter", "compact_segmenter"]
+__all__ = ["RidgeSegmenter", "SMPSegmenter", "TorchSegmenter", "compact_segmenter"]

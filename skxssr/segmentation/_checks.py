@@ -1,6 +1,7 @@
 """What a segmenter refuses, and why."""
 
 import os
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,34 @@ def check_init_from(segmenter: Any, channels: int, classes: np.ndarray) -> None:
         raise ValueError(
             f"init_from has other {' and '.join(differing)}: its weights do not fit. Give both the "
             "same parameters and the same kind of images and masks"
+        )
+
+
+def check_adapt(method: Any, source: Any, steps: Any, strength: Any) -> None:
+    """The arguments of `adapt` go together."""
+    if method not in ("statistics", "fda", "dann"):
+        raise ValueError(f"method must be 'statistics', 'fda' or 'dann'. Got {method!r} instead.")
+    given = {"source": source, "steps": steps, "strength": strength}
+    if method == "statistics":
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(
+                    f"{name} is for method='fda' and 'dann', which train; method='statistics' does "
+                    f"not: leave {name} away"
+                )
+        return
+    if not isinstance(source, tuple) or len(source) != 2:
+        raise ValueError(
+            f"method={method!r} trains on labelled images of the source: give "
+            "source=(images, masks), those that the segmenter was fitted on"
+        )
+    if steps is not None and (not isinstance(steps, Integral) or steps < 1):
+        raise ValueError(f"steps must be an int of at least 1, or None. Got {steps!r} instead.")
+    most = 0.5 if method == "fda" else float("inf")
+    if strength is not None and not 0 < strength <= most:
+        raise ValueError(
+            f"strength of method={method!r} must be above 0 and at most {most}. Got {strength!r} "
+            "instead."
         )
 
 

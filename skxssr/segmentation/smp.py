@@ -1,24 +1,21 @@
 """`SMPSegmenter`, a U-Net or a relative of it."""
 
-import copy
 import os
 from numbers import Integral, Real
 from typing import Any, Self
 
-from sklearn.base import _fit_context, clone
-from sklearn.utils import check_random_state
+import numpy as np
+from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from skxssr._torch import TRAINING_CONSTRAINTS
-from skxssr.io import Images
 from skxssr.segmentation import _checks as checks
-from skxssr.segmentation._network import FittedNetwork
+from skxssr.segmentation._network import NetworkSegmenter
 
 __all__ = ["SMPSegmenter"]
 
 
-class SMPSegmenter(FittedNetwork):
+class SMPSegmenter(NetworkSegmenter):
     """U-Net, or another network of segmentation_models_pytorch, as a scikit-learn estimator.
 
     It trains for a fixed number of steps on all the masks it is given: no validation set, no early
@@ -110,7 +107,7 @@ class SMPSegmenter(FittedNetwork):
     seed_ : int
         What `random_state` gave.
     n_adapted_ : int
-        Images whose batch norm statistics it has, if it came from `adapt`; else 0.
+        Images that it was adapted to, if it came from `adapt`; else 0.
     weights_sha256_ : str
         Of the weights; also the checksum of the file that `save` writes.
 
@@ -131,6 +128,7 @@ class SMPSegmenter(FittedNetwork):
 
     See Also
     --------
+    TorchSegmenter : Any other network, with the same training.
     MAEEmbedder : Embeddings of the images, on the same training loop.
     skxssr.metrics.dice : The score, per image.
     skxssr.io.Masks : The forms masks may have.
@@ -254,82 +252,39 @@ class SMPSegmenter(FittedNetwork):
         **TRAINING_CONSTRAINTS,
     }
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, images: Any, masks: Any) -> Self:
-        """Train on images and their masks.
+    def _label_of(self) -> str:
+        return self.arch
 
-        Parameters
-        ----------
-        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
-            As for `skxssr.io.Images`. One is enough.
-        masks : ndarray of shape (n, H, W), or sequence of paths or arrays
-            As for `skxssr.io.Masks`: raw class values, each mask of its image's size.
+    def _new_network(self, seed: int, channels: int, classes: np.ndarray) -> Any:
+        if self.init_from is None:
+            return self._build(seed, channels, classes, weights=self.encoder_weights)
+        checks.check_init_from(self, channels, classes)
+        module = self._build(seed, channels, classes, weights=None)
+        module.load_state_dict(self.init_from.module_.state_dict())
+        return module
 
-        Returns
-        -------
-        SMPSegmenter
-            Itself.
-        """
-        unet, loop = self._backend("unet"), self._backend("loop")
-        data, classes = self._training_set(images, masks)
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        if self.init_from is not None:
-            checks.check_init_from(self, data.channels, classes)
-        weights = self.encoder_weights if self.init_from is None else None
-        module = self._build(seed, data.channels, classes, weights=weights)
-        if self.init_from is not None:
-            module.load_state_dict(self.init_from.module_.state_dict())
-        recipe = loop.TrainingConfig.of(self, steps=self.steps, seed=seed, label=self.arch)
-        losses = loop.train(module, data, unet.MaskLoss(len(classes), self.augment), recipe)
-        self._set_fitted(module, data.channels, classes, seed, losses)
-        return self
+    def _empty_network(self, channels: int, classes: np.ndarray, path: Any) -> Any:
+        checks.check_harmless(self, path)
+        return self._build(0, channels, classes, weights=None)
 
-    def adapt(self, images: Any) -> Self:
-        """A copy whose batch norm statistics are those of other images; no mask is needed.
-
-        A cheap answer to a change of scanner (AdaBN [1]_), and the one to beat before anything is
-        annotated. Weights stay as they are; means and variances that batch normalisation learned
-        from the training images are replaced by averages over batches of these.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
-            Unlabelled images of the new site, at least 2 and better some hundred, with and without
-            the target as they come. Read once, in batches of at least `batch_size`, in an order
-            that is the same each time.
-
-        Returns
-        -------
-        SMPSegmenter
-            Fitted, with the same parameters; this one stays as it was.
-
-        Raises
-        ------
-        ValueError
-            The network has no batch normalisation, or there is but one image.
-
-        References
-        ----------
-        .. [1] Y. Li, N. Wang, J. Shi, J. Liu, X. Hou, "Revisiting batch normalization for practical
-           domain adaptation", 2016. :arxiv:`1603.04779`
-        """
-        check_is_fitted(self)
-        adapted = copy.copy(self)
-        adapted.module_ = copy.deepcopy(self.module_)
-        images = Images(images)
-        self._backend("batch_norm").reestimate(
-            adapted.module_,
-            images,
-            size=self.image_size,
-            channels=self.n_channels_,
-            batch_size=self.batch_size,
-            device=self.device,
-            cache_dir=self.cache_dir,
-            verbose=self.verbose,
+    def _build(self, seed: int, channels: int, classes: np.ndarray, *, weights: str | None) -> Any:
+        return self._backend("unet").build(
+            seed,
+            arch=self.arch,
+            encoder_name=self.encoder_name,
+            encoder_weights=weights,
+            arch_kwargs=self.arch_kwargs,
+            in_channels=channels,
+            n_classes=len(classes),
+            image_size=self.image_size,
+            dropout=self.dropout,
         )
-        adapted.n_adapted_ = len(images)
-        adapted.weights_sha256_ = self._backend("weights").digest(adapted.module_)
-        return adapted
+
+    def _fitted_values(self) -> dict[str, Any]:
+        fitted = super()._fitted_values()
+        if self.init_from is not None:
+            fitted["init_from_weights_sha256"] = self.init_from.weights_sha256_
+        return fitted
 
     def __sklearn_clone__(self) -> Self:
         """A clone keeps the fitted `init_from`: cloned, it would lose the weights to start from."""
