@@ -11,18 +11,34 @@ from collections.abc import Iterator, Sequence
 
 from skxssr._utils.console import make_printable, say
 from skxssr._version import __version__
-from skxssr.cli import compare, demo, embed, evaluate, export, predict, report, select, split, train
+from skxssr.cli import (
+    compare,
+    demo,
+    embed,
+    evaluate,
+    export,
+    predict,
+    report,
+    review,
+    select,
+    split,
+    train,
+)
 
 # In the order of the story: embed, select, split, review, train, predict, evaluate, compare,
 # report, and the demonstration last. Each has `add_command`, which adds its parser and names
 # the function that runs it.
-_COMMANDS = (embed, select, split, train, predict, evaluate, compare, report, export, demo)
+_COMMANDS = (
+    *(embed, select, split, review, train, predict, evaluate, compare, report),
+    *(export, demo),
+)
 
 # One example for each command, in the order of the story; `_epilog` shows those that are there.
 _EXAMPLES = {
     "embed": "skxssr embed --images siteB/ --out siteB.npz",
     "select": "skxssr select --target siteB/ --budget 22 --out picks/ --exclude-test split/",
     "split": "skxssr split --target siteB/ --size 20% --out split/",
+    "review": "skxssr review --images siteB/ --masks masks/ --out review/",
     "train": "skxssr train --images siteB/ --masks masks/ --out model/ --exclude-test split/",
     "predict": "skxssr predict --model model/ --images siteB/ --out predicted/",
     "evaluate": "skxssr evaluate --model model/ --test split/ --images siteB/ --masks masks/ "

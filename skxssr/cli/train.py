@@ -27,6 +27,17 @@ def add_command(commands: Any) -> None:
         "--exclude-test", type=Path, help="folder of skxssr split, whose test images are left out"
     )
     train.add_argument(
+        "--review",
+        type=Path,
+        help="folder of skxssr review, whose masks of another convention are left out",
+    )
+    train.add_argument(
+        "--review-groups",
+        type=_numbers,
+        metavar="1,2",
+        help="of its groups only these (all)",
+    )
+    train.add_argument(
         "--recipe",
         choices=("compact", "standard"),
         default="compact",
@@ -38,6 +49,10 @@ def add_command(commands: Any) -> None:
     )
     add_reading_options(train)
     train.set_defaults(run=_run)
+
+
+def _numbers(text: str) -> list[int]:
+    return [positive(part.strip()) for part in text.split(",")]
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -56,6 +71,8 @@ def _run(args: argparse.Namespace) -> None:
         source_images=args.source_images,
         source_masks=args.source_masks,
         test_set=args.exclude_test,
+        review=args.review,
+        review_groups=args.review_groups,
         group_pattern=args.group_pattern,
         group_from=args.group_from,
         reading=reading_of(args),

@@ -32,6 +32,8 @@ def error_sheet(
     *,
     rows: Any = None,
     captions: Sequence[str] | None = None,
+    truth: str = "truth",
+    kinds: Sequence[str] = tuple(_KINDS),
 ) -> Any:
     """Draw images beside their true masks and what each network got right and wrong.
 
@@ -56,6 +58,10 @@ def error_sheet(
         Images to show, from top to bottom, at most 30. All by default.
     captions : sequence of str, optional
         What to write beside each of `rows`; by default the name of the image.
+    truth : str, default="truth"
+        What the masks in `true` are called, where they are not taken for true.
+    kinds : sequence of three str, optional
+        What the legend calls pixels of both, of the prediction alone and of `true` alone.
 
     Returns
     -------
@@ -95,9 +101,9 @@ def error_sheet(
             f"{len(shown)} images are too many for one sheet, which holds {_MOST_ROWS}: choose "
             "some with rows."
         )
-    columns = {"truth": Masks(true), **{name: Masks(m) for name, m in predictions.items()}}
+    columns = {truth: Masks(true), **{name: Masks(m) for name, m in predictions.items()}}
     if len(columns) == len(predictions):
-        raise ValueError("predictions has a network named 'truth': give it another name.")
+        raise ValueError(f"predictions has a network named {truth!r}: give it another name.")
     for name, masks in columns.items():
         if len(masks) != len(images):
             raise ValueError(
@@ -120,7 +126,7 @@ def error_sheet(
         line[0].set_ylabel(caption, fontsize=8)
     for axis, name in zip(axes[0], ["image", *columns], strict=True):
         axis.set_title("\n".join(filter(None, [name, axis.get_title()])), fontsize=8)
-    _draw_legend(figure)
+    _draw_legend(figure, kinds)
     return save_figure(figure, path)
 
 
@@ -192,12 +198,12 @@ def _outline(axis: Any, region: np.ndarray, colour: str, style: str, width: floa
         )
 
 
-def _draw_legend(figure: Any) -> None:
+def _draw_legend(figure: Any, kinds: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     handles = [
         Patch(facecolor=(colour, _OPACITY), edgecolor=colour, linestyle=style, label=kind)
-        for kind, (colour, style) in _KINDS.items()
+        for kind, (colour, style) in zip(kinds, _KINDS.values(), strict=True)
     ]
     figure.legend(
         handles=handles, loc="outside lower center", ncols=3, fontsize=8, handlelength=2.6

@@ -163,6 +163,7 @@ def review_masks(
     *,
     segmenter: Any = None,
     source: Any = None,
+    source_images: Any = None,
     groups: Sequence[Any] | None = None,
     n_folds: int | None = None,
     min_region: float = 0.05,
@@ -187,6 +188,8 @@ def review_masks(
     source : RidgeSegmenter or SMPSegmenter, optional
         Fitted on another site whose masks are of one convention. It adds `source_dice`, and says
         whose side it takes; it changes no outcome.
+    source_images : as `images`, optional
+        The same images as `source` is to see them, where its site was read by another rule.
     groups : sequence of length n, optional
         Patient of each image; those of a patient are never learned from one another, and a
         convention is one of several patients.
@@ -260,7 +263,13 @@ def review_masks(
         trusted = strength.max(axis=1) <= 1
         if trusted.all() or not _learnable(trusted, folds):
             break
-    beside = None if source is None else _look(source.beside(images, masks), len(images))
+    beside = (
+        None
+        if source is None
+        else _look(
+            source.beside(images if source_images is None else source_images, masks), len(images)
+        )
+    )
     patients = np.arange(len(images)) if groups is None else np.asarray(groups)
     return _judge(images.names, patients, seen, strength, limits, beside)
 

@@ -1,7 +1,7 @@
 """From masks to a model: train a segmenter on the images of a folder that have a mask."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from skxssr.workflows.labelled_set import (
     without_reserved,
 )
 from skxssr.workflows.models import TrainedModel, check_free, fit_model
+from skxssr.workflows.review import without_other_conventions
 from skxssr.workflows.values import shared_classes
 
 __all__ = ["train_from_folders"]
@@ -32,6 +33,8 @@ def train_from_folders(
     source_images: str | os.PathLike | None = None,
     source_masks: str | os.PathLike | None = None,
     test_set: str | os.PathLike | None = None,
+    review: str | os.PathLike | None = None,
+    review_groups: Sequence[int] | None = None,
     group_pattern: str | None = None,
     group_from: str | os.PathLike | None = None,
     reading: Reading | None = None,
@@ -59,6 +62,11 @@ def train_from_folders(
     test_set : path, optional
         Folder that ``skxssr split`` wrote: its images are left out. Without it, a test set of these
         images that lies in or beside `images` or `out` is not overlooked but refused.
+    review : path, optional
+        Folder that ``skxssr review`` wrote of these masks: those of another convention are left
+        out, unless they were corrected since.
+    review_groups : sequence of int, optional
+        Of the groups of the review only these; all by default.
     group_pattern, group_from : optional
         Who is who, see `skxssr.holdout.group_by_pattern`: a patient of the test set is refused.
     reading : Reading, optional
@@ -104,6 +112,8 @@ def train_from_folders(
             group_from=group_from,
             on_message=on_message,
         )
+        if review is not None and name == "Images":
+            kept = without_other_conventions(kept, review, on_message, groups=review_groups)
         return kept.with_rule(reading, on_message)
 
     data = look(images, masks, "Images")

@@ -16,7 +16,7 @@ def planted(n=40, *, n_other=6, n_careless=3, image_size=48, seed=0):
     for row in other:
         masks[row] |= between(masks[row])
     for row in careless:
-        masks[row] = np.roll(masks[row], (image_size // 10, image_size // 8), axis=(0, 1))
+        masks[row] = np.roll(masks[row], (-image_size // 8, 3), axis=(0, 1))
     return films.images, masks, other, careless, films.groups
 
 
