@@ -15,7 +15,25 @@ import numpy as np
 from skxssr.exceptions import ImageReadError
 from skxssr.io import read_image, read_mask
 
-__all__ = ["Channel", "LazyArray", "Recoded", "check_files", "not_found"]
+__all__ = [
+    "WHICH",
+    "Channel",
+    "LazyArray",
+    "Recoded",
+    "check_files",
+    "check_slices",
+    "not_found",
+]
+
+# what a reader of volumes says of the slices it was asked for
+WHICH = {
+    "all": "All slices of each volume are kept, also those without prostate.",
+    "foreground": (
+        "Slices were kept by their masks: only those that show prostate. That uses the labels of "
+        "all\nslices, which a selection for annotation does not have, and results are conditional "
+        "on it."
+    ),
+}
 
 
 class LazyArray(ABC):
@@ -78,6 +96,12 @@ def not_found(what: str, root: Path, layouts: str) -> FileNotFoundError:
     """The error for a folder that does not hold `what`; `layouts` may mention `{root}`."""
     where = f"no {what} in {root}" if root.is_dir() else f"no folder {root}"
     return FileNotFoundError(f"{where}: {layouts.format(root=root)}")
+
+
+def check_slices(slices: str) -> None:
+    """Refuse what is not in `WHICH`."""
+    if slices not in WHICH:
+        raise ValueError(f"slices must be 'all' or 'foreground'. Got {slices!r} instead.")
 
 
 def check_files(paths: Iterable[Path], listed_in: str, remedy: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skxssr._utils.optional import import_optional
-from skxssr.datasets._layout import LazyArray, not_found
+from skxssr.datasets._layout import WHICH, LazyArray, check_slices, not_found
 from skxssr.exceptions import ImageReadError
 
 __all__ = ["load_prostate"]
@@ -48,12 +48,6 @@ Cite
 - G. Litjens et al., "Evaluation of prostate segmentation algorithms for MRI: the PROMISE12
   challenge", Medical Image Analysis 18(2), 2014. doi:10.1016/j.media.2013.12.002
 """
-
-_ALL = "All slices of each volume are kept, also those without prostate."
-_FOREGROUND = (
-    "Slices were kept by their masks: only those that show prostate. That uses the labels of all\n"
-    "slices, which a selection for annotation does not have, and results are conditional on it."
-)
 
 _SITES = ("RUNMC", "BMC", "I2CVB", "UCL", "BIDMC", "HK")
 _NAME = re.compile(r"(case\d+)(_segmentation)?\.nii(\.gz)?", re.IGNORECASE)
@@ -151,13 +145,12 @@ def load_prostate(folder: str | os.PathLike, *, slices: str = "all") -> Bunch:
     >>> [len(set(data[site].groups)) for site in data.sites]  # doctest: +SKIP
     [30, 30, 19, 13, 12, 12]
     """
-    if slices not in ("all", "foreground"):
-        raise ValueError(f"slices must be 'all' or 'foreground'. Got {slices!r} instead.")
+    check_slices(slices)
     root = Path(folder)
     missing = [site for site in _SITES if not (root / site).is_dir()]
     if missing:
         raise not_found(f"prostate site {', '.join(missing)}", root, _LAYOUT)
-    data = Bunch(sites=_SITES, DESCR=_DESCR.format(slices=_ALL if slices == "all" else _FOREGROUND))
+    data = Bunch(sites=_SITES, DESCR=_DESCR.format(slices=WHICH[slices]))
     for site in _SITES:
         volumes = _volumes(root / site)
         if not volumes:

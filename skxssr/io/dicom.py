@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -193,6 +193,30 @@ def _place(header: Any, file: Path) -> tuple[float, float, str]:
         normal = np.cross(np.array(axes[:3], float), np.array(axes[3:], float))
         along = round(float(normal @ np.array(position, float)), 3)
     return along, float(header.get("InstanceNumber") or 0), os.fspath(file)
+
+
+class PatientPlace(NamedTuple):
+    """Where a slice lies: mm to the left, back and head of the patient (LPS)."""
+
+    position: np.ndarray  # (3,): the middle of its first pixel
+    axes: np.ndarray  # (2, 3): along a row, down a column
+    rows: int
+    columns: int
+
+
+def place_in_patient(path: str | os.PathLike) -> PatientPlace | None:
+    """From the tags; None where the file does not say it."""
+    header = _header(split_name(path).file, (*_PLACE_TAGS, "Columns"), path)
+    with _guarded(path):
+        position, axes = header.get("ImagePositionPatient"), header.get("ImageOrientationPatient")
+        if not position or not axes or len(axes) != 6:
+            return None
+        return PatientPlace(
+            np.array(position, float),
+            np.array(axes, float).reshape(2, 3),
+            int(header.Rows),
+            int(header.Columns),
+        )
 
 
 def dicom_group(path: str | os.PathLike, by: str) -> str:
