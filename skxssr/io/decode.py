@@ -12,7 +12,7 @@ import numpy as np
 from skxssr._utils.optional import import_optional
 from skxssr._utils.slice_names import split_name
 from skxssr.exceptions import ImageReadError
-from skxssr.io.large import average, open_any, reduce_mask, reduced
+from skxssr.io.large import average, check_tiff, open_any, reduce_mask, reduced
 from skxssr.io.medical import is_medical, read_medical, read_medical_mask
 
 __all__ = ["Picture", "read_image", "read_mask", "read_picture", "read_stored_mask"]
@@ -81,7 +81,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
 
     Notes
     -----
-    A picture of more than 64 million pixels is read at a half, a quarter, ... of its size; the
+    A picture of more than 32 million pixels is read at a half, a quarter, ... of its size; the
     environment variable SKXSSR_MAX_PIXELS sets another limit.
 
     Examples
@@ -261,7 +261,8 @@ def _open(path: str | os.PathLike, *, what: str) -> Any:
                 if axis == "page":
                     image.seek(page)
                 file_format, tags = image.format, getattr(image, "tag_v2", None)
-                factor = reduced(image.size)
+                check_tiff(image)
+                factor = reduced(image)
                 with _one_large if factor > 1 else contextlib.nullcontext():
                     image = _upright(image, factor, ops, mask=what == "mask")
                 image.format, image.tag_v2 = file_format, tags
@@ -290,4 +291,5 @@ def _upright(image: Any, factor: int, ops: Any, *, mask: bool) -> Any:
             image = average(image, left)
     else:
         image.load()
-    return ops.exif_transpose(image)
+    ops.exif_transpose(image, in_place=True)
+    return image

@@ -9,10 +9,10 @@ import numpy as np
 
 from skxssr._utils.files import is_regular
 from skxssr._utils.names import few
-from skxssr._utils.optional import import_optional
 from skxssr._utils.slice_names import slice_path, split_name
 from skxssr.exceptions import ImageReadError
 from skxssr.io import dicom, volumes
+from skxssr.io.large import open_any
 
 __all__ = ["groups_from_headers", "list_slices", "pixel_spacing"]
 
@@ -222,11 +222,10 @@ def _slices(file: Path, axis: str, keep_empty: bool) -> list[Path]:
 
 def _pages(file: Path) -> list[Path]:
     """The pages of a TIFF, if all have one size; previews and pyramids have several."""
-    pil = import_optional("PIL.Image", extra="torch", caller="reading image files")
     if not is_regular(file):
         return [file]
     try:
-        with pil.open(file) as image:
+        with open_any(file) as image:
             n_pages, sizes = getattr(image, "n_frames", 1), set()
             for page in range(n_pages if n_pages > 1 else 0):
                 image.seek(page)

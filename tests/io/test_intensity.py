@@ -12,6 +12,7 @@ from skxssr import RandomFeaturesEmbedder, XSSRSelector
 from skxssr.cli import main
 from skxssr.exceptions import ImageReadError
 from skxssr.io import Images, Masks, find_intensity_rule, read_image, read_mask
+from skxssr.io.levels import count_values
 from skxssr.workflows.select import select_from_folders
 
 FILM = np.add.outer(4 * np.arange(24), 5 * np.arange(30)).astype(np.uint8)
@@ -260,3 +261,41 @@ def test_the_limit_is_checked_and_so_is_what_is_beyond_memory(tmp_path, monkeypa
     monkeypatch.setattr("skxssr.io.large.MAX_PIXELS", 10)
     with pytest.raises(ImageReadError, match="30 x 24 pixels.*smaller.*tiles.*SKXSSR_MAX_PIXELS"):
         read_image(path)
+    monkeypatch.setenv("SKXSSR_MAX_PIXELS", "720")  # whoever says so has the memory
+    np.testing.assert_array_equal(read_image(path), FILM)
+
+
+def test_strips_give_the_same_means_as_the_whole(tmp_path, small_limit, monkeypatch):
+    monkeypatch.setattr("skxssr.io.large._STRIP", 200)  # a few rows at a time
+    rng = np.random.default_rng(3)
+    for kind, most in ((np.uint8, 256), (np.uint16, 65536)):
+        pixels = rng.integers(0, most, (67, 50)).astype(kind)
+        got = read_image(save(tmp_path / "a.png", pixels))
+        whole = pixels[:66].reshape(33, 2, 25, 2).mean(axis=(1, 3))
+        np.testing.assert_allclose(got[:33], whole, atol=1)
+        assert got.dtype == kind
+        np.testing.assert_allclose(got[33], pixels[66].reshape(25, 2).mean(axis=1), atol=1)
+    labels = rng.integers(0, 9, (67, 50)).astype(np.uint8)
+    got = read_mask(save(tmp_path / "m.png", labels))
+    np.testing.assert_array_equal(got[:33], labels[1::2, 1::2])
+
+
+def test_a_false_height_is_refused_before_a_million_rows_are_made_up(tmp_path):
+    path = tmp_path / "film.tif"
+    Image.fromarray(FILM).save(path)
+    with Image.open(path) as image:
+        (height,) = [value for tag, value in image.tag_v2.items() if tag == 257]
+    data = path.read_bytes()
+    # the entry of the height in the table of tags: number, type LONG, one value
+    at = next(data.find(struct.pack("<HHI", 257, kind, 1)) for kind in (3, 4)
+              if struct.pack("<HHI", 257, kind, 1) in data)  # fmt: skip
+    assert struct.unpack_from("<H", data, at + 8)[0] == height
+    path.write_bytes(data[:at] + struct.pack("<HHII", 257, 4, 1, 1_700_000) + data[at + 12 :])
+    with pytest.raises(ImageReadError, match="30 x 1700000 pixels in .* strips.*damaged"):
+        read_image(path)
+
+
+def test_counts_of_a_large_picture_are_those_of_its_parts(monkeypatch):
+    monkeypatch.setattr("skxssr.io.levels._BLOCK", 7)
+    values = np.random.default_rng(0).integers(0, 300, (20, 11)).astype(np.uint16)
+    np.testing.assert_array_equal(count_values(values), np.bincount(values.ravel()))
