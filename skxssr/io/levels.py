@@ -132,8 +132,10 @@ def count_values(values: np.ndarray) -> np.ndarray:
     if flat.size <= _BLOCK:
         return np.bincount(flat)
     most = int(flat.max()) + 1  # a block at a time, since numpy makes 8 bytes of each
-    blocks = (flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK))
-    return sum(np.bincount(block, minlength=most) for block in blocks)
+    counts = np.zeros(most, dtype=np.intp)
+    for start in range(0, flat.size, _BLOCK):
+        counts += np.bincount(flat[start : start + _BLOCK], minlength=most)
+    return counts
 
 
 def quantiles(counts: np.ndarray, percents: Sequence[float]) -> list[float]:

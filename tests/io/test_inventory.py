@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skxssr import RandomFeaturesEmbedder, XSSRSelector
+from skxssr import CoreSetSelector, RandomFeaturesEmbedder, RandomSelector, XSSRSelector
 from skxssr.datasets import make_phantoms
 from skxssr.io import list_images, pair_images_and_masks, take_inventory
 from skxssr.workflows.select import select_from_folders
@@ -200,6 +200,28 @@ def test_every_spoilt_phantom_is_junk_and_no_other(tmp_path, seed):
     assert spoilt.any()
     found = take_inventory(tmp_path)
     assert {path.stem for path in found.junk} == {str(name) for name in np.array(films.ids)[spoilt]}
+
+
+@pytest.mark.parametrize("selector", [XSSRSelector(), CoreSetSelector(), RandomSelector()])
+def test_no_spoilt_phantom_is_ever_picked(tmp_path, selector):
+    films = make_phantoms("chest", "B", 150, random_state=5, image_size=48)
+    for name, pixels in zip(films.ids, films.images, strict=True):
+        put(tmp_path / "B" / f"{name}.png", pixels)
+    spoilt = set(np.array(films.ids)[np.isin(films.modes, ["dark", "inverted", "blank"])].tolist())
+    embedder = RandomFeaturesEmbedder(image_size=16)
+
+    def picked(**more):
+        result = select_from_folders(
+            *(None, tmp_path / "B", 1.0, tmp_path / "out"),
+            embedder=embedder,
+            selector=selector,
+            verbose=0,
+            **more,
+        )
+        return {path.stem for path in result.files}
+
+    assert spoilt and picked() == set(films.ids) - spoilt  # all that may be picked
+    assert picked(keep_junk=True) == set(films.ids)
 
 
 def test_junk_is_seen_but_not_picked(tmp_path):
