@@ -1,7 +1,7 @@
 """Find, pair and check image files in folders."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,9 +116,19 @@ def kind_of(name: str) -> str:
 
 
 def kinds_of(paths: Iterable[Path]) -> str:
-    """How many files of each kind, the most frequent first: ``12 .png, 1 .tif``."""
-    kinds = Counter(kind_of(path.name) for path in paths)
-    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    """How many of each kind, the most frequent first: ``12 .png, 9 slices of 2 .nii.gz``."""
+    pictures: Counter[str] = Counter()
+    slices: Counter[str] = Counter()
+    files: dict[str, set[Path]] = defaultdict(set)
+    for path in paths:
+        kind, (file, axis, _) = kind_of(path.name), split_name(path)
+        pictures[kind] += 1
+        slices[kind] += axis is not None
+        files[kind].add(file)
+    return ", ".join(
+        f"{count} slices of {len(files[kind])} {kind}" if slices[kind] else f"{count} {kind}"
+        for kind, count in pictures.most_common()
+    )
 
 
 def nothing_found(root: Path, left_out: Mapping[Path, str]) -> ValueError:

@@ -114,6 +114,7 @@ def test_a_folder_of_both_is_an_inventory_and_pairs(tmp_path):
     found = take_inventory(tmp_path)
     assert len(found.masks) == 3 and not found.unreadable
     assert {path.parent.name for path in found.images} == {"images"}
+    assert "images/ 24 slices of 3 .mha" in found.text("Target")
     pairs = pair_images_and_masks(tmp_path / "images", tmp_path / "masks")
     assert [path.name for path, _ in pairs] == [path.name for path in found.images]
     first, second = take_inventories(tmp_path, tmp_path, WHICH, lambda text: None, 0)
