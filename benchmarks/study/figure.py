@@ -1,6 +1,6 @@
 """Draw docs/_static/study.png, the figure of the README: Dice against labels on two tasks.
 
-    python benchmarks/study/figure.py
+    python benchmarks/study/main.py figure
 
 The band is from the 10th to the 90th percentile of random draws, over pools; a cross is the worst.
 """
@@ -15,12 +15,13 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
-from decide import ALL_LABELS, OURS, dice_of_budgets  # noqa: E402
-from judge import file_of  # noqa: E402
 
+from benchmarks.common import ROOT  # noqa: E402
+from benchmarks.study.decide import ALL_LABELS, OURS, dice_of_budgets  # noqa: E402
+from benchmarks.study.judge import file_of  # noqa: E402
 from skxssr.evaluation import load_comparison  # noqa: E402
 
-OUT = Path(__file__).parents[2] / "docs" / "_static" / "study.png"
+OUT = ROOT / "docs" / "_static" / "study.png"
 TITLES = {
     "skin": "Skin lesions of many cameras",
     "breast": "Breast ultrasound",
@@ -68,7 +69,3 @@ def main() -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.savefig(args.out, dpi=150, metadata={"Software": None})
     print(f"Look at {args.out}.")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """How well the ridge judge ranks sets of picks, against the U-Net on the same sets.
 
-    python benchmarks/study/judge.py --data DIR [--tasks skin]    # judge the picks of the study
-    python benchmarks/study/judge.py                              # the table
+    python benchmarks/study/main.py judge --data DIR [--tasks skin]  # judge the picks of the study
+    python benchmarks/study/main.py judge                            # the table
 
 Sets of picks are those of benchmarks/results/study/*.jsonl; the judge's Dice of each goes to
 benchmarks/results/study/judge.jsonl.
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tasks import SOURCES, make_task
 
+from benchmarks import common
+from benchmarks.study.tasks import SOURCES, make_task
 from skxssr.evaluation import RidgeJudge, load_comparison, proxy_agreement
 from skxssr.report import format_table
 
-RESULTS = Path(__file__).parents[1] / "results" / "study"
+RESULTS = common.RESULTS / "study"
 JUDGED = RESULTS / "judge.jsonl"
 NAME = "ridge judge"
 
@@ -102,7 +103,3 @@ def main() -> None:
             if file_of(name).exists():
                 judge_task(name, args.data)
     print("\n\n".join(agreement_table()))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,8 @@
 """Does any number computed from embeddings foretell what choosing gains? On the development tasks.
 
-    python benchmarks/study/outlook.py --data DIR    # measure, six minutes on one thread
-    python benchmarks/study/outlook.py               # tables from the result file
-    python benchmarks/study/outlook.py --page        # and docs/results/outlook.md
+    python benchmarks/study/main.py outlook --data DIR    # measure, six minutes on one thread
+    python benchmarks/study/main.py outlook               # tables from the result file
+    python benchmarks/study/main.py outlook --page        # and docs/results/outlook.md
 
 The gain is the mean Dice of selectors minus that of random draws of the same pool, by the ridge
 judge. A cell is a task with a number of labels, the mean over its pools. Tasks are the units of
@@ -25,15 +25,15 @@ from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 
 import skxssr
+from benchmarks.common import PAGES, RESULTS
 from skxssr._utils.provenance import versions
 from skxssr.base.preprocess import fit_scale_and_pca
 from skxssr.evaluation import RidgeJudge, outlook
 from skxssr.report import format_table
 from skxssr.selection._engine.clusters import find_clusters
 
-HERE = Path(__file__).parent
-RESULT = HERE.parent / "results" / "study" / "outlook.json"
-PAGE = HERE.parents[1] / "docs" / "results" / "outlook.md"
+RESULT = RESULTS / "study" / "outlook.json"
+PAGE = PAGES / "outlook.md"
 TASKS = ("skin", "nuclei", "heart", "brain HT", "films, training")  # of development alone
 BUDGETS = (5, 10, 20)
 N_POOLS, N_RANDOM, N_DRAWS = 8, 20, 100
@@ -83,7 +83,7 @@ def main() -> None:
 
 def measure(name: str, data: Path) -> list[dict[str, Any]]:
     """One record for each pool and number of labels of a task."""
-    from tasks import SOURCES, make_task
+    from benchmarks.study.tasks import SOURCES, make_task
 
     if not SOURCES[name].development:
         raise ValueError(f"{name!r} is a task of the report: it is looked at once, not here.")
@@ -275,7 +275,7 @@ def page(records: Sequence[dict[str, Any]]) -> str:
     ]
     parts = [
         "# Results: does anything foretell what choosing gains?",
-        "Written by `python benchmarks/study/outlook.py --page` from "
+        "Written by `python benchmarks/study/main.py outlook --page` from "
         "`benchmarks/results/study/outlook.json`. The gain is the mean Dice x 100 of "
         f"{' and '.join(selectors)} minus that of {N_RANDOM} random draws of the same pool, by the "
         f"ridge judge, in {n_pools} pools of each of {len(tasks)} development tasks; luck is the "
@@ -323,7 +323,3 @@ def constants(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "P_BEST": round(best, 2),
         "N_TRIED": len(NUMBERS),
     }
-
-
-if __name__ == "__main__":
-    main()

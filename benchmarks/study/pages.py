@@ -1,22 +1,17 @@
 """The page of the study, from its result files. Needs no data and trains nothing."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from decide import CANDIDATES, POOLS_OF_RULE, primary_table, rule_table, task_table
-from judge import agreement_table
-from quality_tables import chance, difference, reference
-from recipes import table as recipe_table
-from search import lines as search_lines
-from search import tables as search_tables
-from tasks import SOURCES
-
+from benchmarks.common import beats_random, difference, difference_in, reference
+from benchmarks.study.decide import CANDIDATES, POOLS_OF_RULE, primary_table, rule_table, task_table
+from benchmarks.study.judge import agreement_table
+from benchmarks.study.recipes import table as recipe_table
+from benchmarks.study.search import lines as search_lines
+from benchmarks.study.search import tables as search_tables
+from benchmarks.study.tasks import SOURCES
 from skxssr.evaluation import Comparison, Summary, pool_over, summarize
 from skxssr.report import format_table
 
@@ -25,15 +20,15 @@ N_BOOTSTRAP = 5_000
 HEADER = """\
 # Results: the study, second edition
 
-Written by `python benchmarks/study/study.py --page` from the runs in `benchmarks/results/study/`;
+Written by `python benchmarks/study/main.py --page` from the runs in `benchmarks/results/study/`;
 the [protocol](../protocol.md) says what was decided beforehand. Dice x 100, intervals of 95%,
 differences paired by pool. P(beats random) is the chance that a network trained on the picks beats
 one trained on a random draw of the same pool. "Labels saved" is the share of labels that these
 picks save against random draws of the same mean Dice, read from the curve of random draws over the
 budgets of the task; "beyond the curve" means that random draws of the largest budget do not reach
-it. Skin lesions: ISIC 2017. Nuclei: 2018 Data Science Bowl. Heart: ACDC. Breast: BUSI. Brain: TCGA-LGG, masks by Buda et al. 2019. Chest films: NLM
-Montgomery County and Shenzhen sets (Jaeger et al. 2014, Candemir et al. 2014; Shenzhen masks by
-Stirenko et al.).
+it. Skin lesions: ISIC 2017. Nuclei: 2018 Data Science Bowl. Heart: ACDC. Breast: BUSI. Brain:
+TCGA-LGG, masks by Buda et al. 2019. Chest films: NLM Montgomery County and
+Shenzhen sets (Jaeger et al. 2014, Candemir et al. 2014; Shenzhen masks by Stirenko et al.).
 """
 
 
@@ -81,7 +76,7 @@ def together(runs: Sequence[Mapping[str, Any]]) -> list[str]:
                 {
                     "selector": row["selector"],
                     "tasks": str(len(gains)),
-                    "P(beats random)": chance(row),
+                    "P(beats random)": beats_random(row),
                     "minus random": f"{np.mean(list(gains.values())):+.2f}",
                     "worst task": f"{min(gains.values()):+.2f} ({min(gains, key=gains.get)})",
                     "rank": "-" if row["average_rank"] is None else f"{row['average_rank']:.1f}",
@@ -144,7 +139,7 @@ def one_task(comparison: Comparison, summary: Summary) -> list[str]:
             }
             for other in AGAINST:
                 line[f"minus {other}"] = difference(of_budget, row["selector"], other)
-            line["P(beats random)"] = chance(row)
+            line["P(beats random)"] = beats_random(row)
             line["labels saved"] = saved(row)
             lines.append(line)
         parts += [f"{budget} labels, {here[0]['n_pools']} pools:", format_table(lines)]
@@ -172,8 +167,8 @@ def adjusted(comparison: Comparison) -> list[str]:
         {
             "selector": row["selector"],
             "labels": str(row["budget"]),
-            "minus random": _interval(row, ""),
-            "adjusted": _interval(row, "_adjusted"),
+            "minus random": difference_in(row),
+            "adjusted": difference_in(row, "_adjusted"),
         }
         for row in rows
         if row["against"] == "random"
@@ -182,8 +177,3 @@ def adjusted(comparison: Comparison) -> list[str]:
         "The same, adjusted for how many of the picks have a mask of the other convention:",
         format_table(lines),
     ]
-
-
-def _interval(row: Mapping[str, Any], which: str) -> str:
-    value, low, high = (row[f"{key}{which}"] for key in ("difference", "low", "high"))
-    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"

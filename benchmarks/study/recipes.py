@@ -4,7 +4,7 @@ For each task a few sizes and lengths of training are tried: trained on 10 rando
 (of different patients where there are patients), tested on other source pictures. No target
 picture is read.
 
-    python benchmarks/study/recipes.py --data DIR [--tasks skin nuclei] [--draws 3]
+    python benchmarks/study/main.py recipes --data DIR [--tasks skin nuclei] [--draws 3]
 """
 
 import argparse
@@ -17,30 +17,17 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning threads starve others
 
 import numpy as np
-from tasks import SEED, SOURCES, has_foreground, near_copies, pairs
 
 import skxssr
+from benchmarks.common import RESULTS, network
+from benchmarks.study.tasks import SEED, SOURCES, has_foreground, near_copies, pairs
 from skxssr._utils.provenance import versions
 from skxssr.pipeline import train_and_score
 from skxssr.report import format_table
 
-HERE = Path(__file__).parent
-RESULT = HERE.parent / "results" / "study" / "recipes.json"
+RESULT = RESULTS / "study" / "recipes.json"
 LABELS, TESTED = 10, 60
 MANY = 100  # labels of the row that says how much more there is to learn
-
-
-def network(width: int) -> dict[str, Any]:
-    """A residual U-Net of four stages; `width` channels in the first."""
-    return {
-        "encoder_name": "tu-resnet10t",
-        "arch_kwargs": {
-            "encoder_depth": 4,
-            "decoder_channels": [4 * width, 2 * width, width, width],
-            "channels": [width, 2 * width, 4 * width, 8 * width],
-            "stem_width": width,
-        },
-    }
 
 
 # cheapest first
@@ -173,7 +160,3 @@ def lines(runs: list[dict[str, Any]]) -> list[dict[str, str]]:
                     }
                 )
     return rows
-
-
-if __name__ == "__main__":
-    main()

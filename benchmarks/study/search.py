@@ -1,7 +1,7 @@
 """The search of docs/protocol.md: forms and embeddings, ranked by the ridge judge.
 
-    python benchmarks/study/search.py --data DIR [--tasks skin nuclei] [--pools 5]
-    python benchmarks/study/search.py                     # the tables, from the result file
+    python benchmarks/study/main.py search --data DIR [--tasks skin nuclei] [--pools 5]
+    python benchmarks/study/main.py search                     # the tables, from the result file
 
 Development tasks alone. Every selection is a line of benchmarks/results/study/search.jsonl: its
 Dice by the judge, and the number of random draws of its pool that it beats. An embedding and a task
@@ -20,17 +20,18 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning threads starve others
 
 import numpy as np
-from arms import ClusterRandomSelector
 from sklearn.base import clone
-from tasks import SOURCES, make_task
 
 import skxssr
+from benchmarks.common import RESULTS
+from benchmarks.study.arms import ClusterRandomSelector
+from benchmarks.study.tasks import SOURCES, make_task
 from skxssr.base.preprocess import fit_scale_and_pca
 from skxssr.evaluation import RidgeJudge, Task
 from skxssr.report import format_table
 from skxssr.selection.variants import make_variant
 
-RESULT = Path(__file__).parents[1] / "results" / "study" / "search.jsonl"
+RESULT = RESULTS / "study" / "search.jsonl"
 BUDGETS = (5, 10, 20)
 N_RANDOM = 20
 N_DEMAND = 1_500  # patches that stand for all
@@ -240,7 +241,3 @@ def main() -> None:
                     with RESULT.open("a", encoding="utf-8") as stream:
                         stream.writelines(json.dumps(line) + "\n" for line in found)
     print(tables(lines()))
-
-
-if __name__ == "__main__":
-    main()

@@ -43,8 +43,8 @@ class MAEEmbedder(TrainedEmbedder):
     the encoder's patch tokens when nothing is hidden.
 
     The defaults are for some hundred gray films on a CPU: 138 films of 256 x 256 take a minute or
-    so on two cores, half of that with ``patch_size=32`` (``benchmarks/training.py``). For many
-    images and a GPU, raise `image_size`, `embed_dim` and `depth` (a ViT-B is
+    so on two cores, half of that with ``patch_size=32`` (``benchmarks/first_edition/training.py``).
+    For many images and a GPU, raise `image_size`, `embed_dim` and `depth` (a ViT-B is
     ``image_size=224, embed_dim=768, depth=12, num_heads=12, decoder_dim=512, decoder_depth=8``).
 
     Parameters

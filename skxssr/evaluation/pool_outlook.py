@@ -28,7 +28,7 @@ class Measured(NamedTuple):
     gain: tuple[float, float]
 
 
-# printed by `python benchmarks/study/outlook.py`
+# printed by `python benchmarks/study/main.py outlook`
 MEASURED = {
     5: Measured(variation=(0.044, 0.127), gain=(-3.864, 3.539)),
     10: Measured(variation=(0.027, 0.082), gain=(0.254, 3.188)),

@@ -23,7 +23,7 @@ class SMPSegmenter(NetworkSegmenter):
 
     The defaults (ResNet-18, 128 pixels, 600 steps) take minutes on a CPU. For quick runs there is a
     network of a fiftieth of the weights (see Examples), seconds to a minute at 64 pixels
-    (``benchmarks/training.py``). For thin structures raise `image_size`.
+    (``benchmarks/first_edition/training.py``). For thin structures raise `image_size`.
 
     Parameters
     ----------

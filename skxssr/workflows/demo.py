@@ -30,7 +30,7 @@ _CAVEAT = """\
 Dice on phantoms is never evidence. This run shows that every part works and what a result looks
 like, not which selector is better: phantoms are no patients, and with this few labels two random
 draws can differ by more than selectors do.
-Real images, several seeds and intervals: benchmarks/chest_xray.py."""
+Real images, several seeds and intervals: benchmarks/paper/main.py."""
 
 
 def demo_embedder(**parameters: Any) -> MAEEmbedder:

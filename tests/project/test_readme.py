@@ -104,7 +104,7 @@ def test_picture_is_what_its_command_draws(tmp_path):
     name = re.search(r"\]\((docs/_static/\S+\.png)\)", README)[1]
     drawn = tmp_path / "drawn.png"
     subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "study" / "figure.py", "--out", drawn],
+        [sys.executable, ROOT / "benchmarks" / "study" / "main.py", "figure", "--out", drawn],
         check=True,
         capture_output=True,
     )
