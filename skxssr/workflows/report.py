@@ -84,8 +84,9 @@ def report_if_possible(picks: Path, on_message: Callable[[str], object]) -> Path
         return write_report(picks, on_message=on_message)
     except MissingExtraError as error:
         on_message(f"No report was written: {error}, then run: skxssr report {one_line(picks)}")
-    except OSError as error:
-        on_message(f"No report was written ({error}). Later: skxssr report {one_line(picks)}")
+    except Exception as error:  # the selection is made and written: nothing here may undo that
+        why = f"{type(error).__name__}: {error}"
+        on_message(f"No report was written ({why}). Later: skxssr report {one_line(picks)}")
     return None
 
 

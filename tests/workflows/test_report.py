@@ -14,7 +14,7 @@ from skxssr.cli import main
 from skxssr.datasets import make_phantoms
 from skxssr.report.page import Card, Content, Coverage, Map, Picture, Thumbnails, render_page
 from skxssr.workflows.recorded import choice_of, pick_again
-from skxssr.workflows.report import write_report
+from skxssr.workflows.report import report_if_possible, write_report
 from skxssr.workflows.report_coverage import losses_after_each
 from skxssr.workflows.selection_folder import read_selection_folder
 from tests import chromium
@@ -129,6 +129,16 @@ def test_without_bokeh_the_selection_is_made_and_the_report_named(
     assert (out / "selection.csv").exists() and not (out / "report.html").exists()
     assert main(["report", str(out)]) == 2
     assert "pip install 'skxssr[report]'" in capsys.readouterr().err
+
+
+def test_whatever_goes_wrong_with_the_report_the_selection_stays(picks, monkeypatch):
+    def fails(content):
+        raise ZeroDivisionError("in a plot")
+
+    monkeypatch.setattr("skxssr.workflows.report.render_page", fails)
+    said = []
+    assert report_if_possible(picks, said.append) is None
+    assert "No report was written (ZeroDivisionError: in a plot)" in said[-1]
 
 
 def test_10_000_targets_and_500_picks_stay_under_15_megabytes():
