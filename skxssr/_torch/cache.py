@@ -28,7 +28,7 @@ from skxssr._utils.slice_names import file_of, split_name
 
 __all__ = ["Cache", "Square"]
 
-FORMAT = 2  # to be raised when our own code makes other pixels of a file than before
+FORMAT = 3  # to be raised when our own code makes other pixels of a file than before
 
 
 class Square(NamedTuple):
@@ -70,7 +70,7 @@ class Cache:
             {
                 "pixels": square.pixels,
                 "original": torch.tensor(square.original),
-                "checksum": torch.tensor(_checksum(square.pixels)),
+                "checksum": torch.tensor(_checksum(square)),
             }
         )
         beside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
@@ -97,7 +97,7 @@ def _key(known: list[str] | int, how: str) -> str:
 @functools.cache
 def _made_by() -> tuple[int | str, ...]:
     pillow = import_optional("PIL", extra="torch", caller="reading image files")
-    readers = [_version(name) for name in ("pydicom", "nibabel")]
+    readers = [_version(name) for name in ("pydicom", "nibabel", "pynrrd")]
     return FORMAT, str(torch.__version__), pillow.__version__, *readers
 
 
@@ -135,16 +135,20 @@ def _stamp(file: str) -> tuple[str, int, int, int]:
     return path, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _checksum(pixels: torch.Tensor) -> int:
-    return zlib.crc32(pixels.contiguous().numpy().data)
+def _checksum(square: Square) -> int:
+    """Of the pixels, and of what would make others of them: shape, type, the size of the file's."""
+    pixels = square.pixels
+    about = f"{tuple(pixels.shape)} {pixels.dtype} {tuple(square.original)}"
+    return zlib.crc32(pixels.contiguous().numpy().data, zlib.crc32(about.encode()))
 
 
 def _read(path: Path) -> Square | None:
     try:
         tensors = safetensors.torch.load(path.read_bytes())
         rows, columns = tensors["original"].tolist()
-        if int(tensors["checksum"]) != _checksum(tensors["pixels"]):
-            return None
-        return Square(tensors["pixels"], (rows, columns))
-    except (OSError, safetensors.SafetensorError, KeyError, ValueError):
+        square = Square(tensors["pixels"], (rows, columns))
+        return square if int(tensors["checksum"]) == _checksum(square) else None
+    except (OSError, safetensors.SafetensorError, LookupError, ArithmeticError):
+        return None
+    except (ValueError, TypeError, RuntimeError):
         return None  # not there, or damaged: made again

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from skxssr.exceptions import DamagedFileError
+
 __all__ = ["Checkpoint"]
 
 NAME = "last.ckpt"
@@ -79,7 +81,7 @@ class Checkpoint:
         elif hashlib.sha256(found[HEADER:]).digest() != found[len(FORMAT) : HEADER]:
             trouble = "is damaged: it does not match the SHA-256 that was written with it"
         if trouble is not None:
-            raise ValueError(
+            raise DamagedFileError(
                 f"{self.path} {trouble}. Delete it to start the training anew, or put back a copy "
                 "that is whole"
             )

@@ -62,11 +62,13 @@ class SavedEstimator(ABC):
         ------
         FileNotFoundError
             The folder or one of its two files is missing.
+        DamagedFileError
+            A ValueError: the files do not match their SHA-256, or cannot be made sense of.
         ValueError
-            It holds another estimator, weights that do not match their SHA-256, or arguments that
-            would make a network read further files.
+            It holds another estimator, or arguments that would make a network read further files.
         """
         weights = backend("weights", caller=cls.__name__, extra=cls._extra)
         estimator, fitted, state = weights.load_estimator(path, cls)
-        estimator._restore(fitted, state, path)
+        with weights.only_damaged(path):
+            estimator._restore(fitted, state, path)
         return estimator

@@ -1,9 +1,11 @@
 """A fitted estimator on disk: weights as safetensors, everything else as JSON; no pickle."""
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +15,12 @@ import safetensors.torch
 import torch
 from sklearn.base import BaseEstimator
 
+from skxssr._utils.files import write_text
 from skxssr._utils.parameters import RUN_ONLY
 from skxssr._version import __version__
+from skxssr.exceptions import DamagedFileError
 
-__all__ = ["digest", "load_estimator", "save_estimator"]
+__all__ = ["digest", "load_estimator", "only_damaged", "save_estimator"]
 
 # how and where a model was trained says nothing about the machine that loads it
 _NOT_SAVED = RUN_ONLY | {"init_from", "module"}
@@ -61,11 +65,14 @@ def save_estimator(path: str | os.PathLike, estimator: Any, fitted: dict[str, An
         "versions": versions(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
-    text = json.dumps(config, indent=1, default=_plain) + "\n"
+    config = json.loads(json.dumps(config, default=_plain))
+    text = json.dumps(config | {"sha256": _sha256_of(config)}, indent=1)
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS).write_bytes(weights)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    beside = folder / f"{WEIGHTS}.part"  # whole or not at all, as write_text does it
+    beside.write_bytes(weights)
+    beside.replace(folder / WEIGHTS)
+    write_text(folder / CONFIG, text)
 
 
 def load_estimator(
@@ -81,22 +88,65 @@ def load_estimator(
             raise FileNotFoundError(
                 f"{folder} holds no {file}: path must be a folder that {name}.save wrote"
             )
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config = _read_config(folder / CONFIG)
     if config.get("class") != name:
         raise ValueError(
             f"{folder} holds a {config.get('class')}, not a {name}: load it with "
             f"{config.get('class')}.load"
         )
+    _check_config(config, folder / CONFIG)
     weights = (folder / WEIGHTS).read_bytes()
     found = hashlib.sha256(weights).hexdigest()
-    if found != config["weights_sha256"]:
-        raise ValueError(
+    if found != config.get("weights_sha256"):
+        raise DamagedFileError(
             f"{folder / WEIGHTS} has SHA-256 {found}, but {CONFIG} says "
-            f"{config['weights_sha256']}: the file is damaged or from another model; save it anew"
+            f"{config.get('weights_sha256')}: the file is damaged or from another model; save it "
+            "anew"
         )
-    estimator = kind(**config["params"], **given)
-    estimator._validate_params()
-    return estimator, config["fitted"], safetensors.torch.load(weights)
+    with only_damaged(folder):
+        estimator = kind(**config["params"], **given)
+        estimator._validate_params()
+        return estimator, dict(config["fitted"]), safetensors.torch.load(weights)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """What `save_estimator` wrote."""
+    remedy = "the file is damaged, or somebody else's; save the estimator anew"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"{path} cannot be read ({error}): {remedy}") from None
+    if not isinstance(config, dict):
+        raise DamagedFileError(f"{path} describes no estimator: {remedy}")
+    return config
+
+
+def _check_config(config: dict[str, Any], path: Path) -> None:
+    """That not a value has changed since `save_estimator` wrote it; older releases cannot tell."""
+    said = config.pop("sha256", None)
+    if said is not None and said != _sha256_of(config):
+        raise DamagedFileError(
+            f"{path} does not agree with its own SHA-256: the file is damaged or was changed; save "
+            "the estimator anew"
+        )
+
+
+def _sha256_of(config: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def only_damaged(folder: str | os.PathLike) -> Iterator[None]:
+    """What damaged values bring about is one kind of error, whatever it was."""
+    try:
+        yield
+    except (DamagedFileError, ImportError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise DamagedFileError(
+            f"{os.fspath(folder)} holds no estimator that can be read: {type(error).__name__}: "
+            f"{error}. Its files are damaged, of another release or from a stranger; save it anew"
+        ) from error
 
 
 def _plain(value: Any) -> Any:
