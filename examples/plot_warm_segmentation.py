@@ -114,3 +114,8 @@ for row, name in zip(right.subplots(len(second), BATCH), second, strict=True):
         place.set(xticks=[], yticks=[])
     row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
 plt.show()
+
+# %%
+# BADGE and the loss-prediction module both ask for a film that shows nothing: the network knows
+# least of what no film of its training looks like. Such images are better left out beforehand, by
+# ``candidates=``; ``skxssr select`` does so by itself.
