@@ -17,7 +17,10 @@ def add_command(commands: Any) -> None:
     evaluate.add_argument("--predictions", type=Path, help="or a folder of predicted masks")
     add_images(evaluate, "folder of images; those without a mask are left out")
     evaluate.add_argument(
-        "--masks", required=True, type=Path, help="folder of masks, named as the images"
+        "--masks",
+        required=True,
+        type=Path,
+        help="folder of masks, named as the images, or a .json export of Label Studio or COCO",
     )
     evaluate.add_argument(
         "--test", type=Path, help="folder of skxssr split: only its images are scored"

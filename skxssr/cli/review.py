@@ -16,7 +16,10 @@ def add_command(commands: Any) -> None:
     )
     add_images(review, "folder of images; those without a mask are left out")
     review.add_argument(
-        "--masks", required=True, type=Path, help="folder of masks, named as the images"
+        "--masks",
+        required=True,
+        type=Path,
+        help="folder of masks, named as the images, or a .json export of Label Studio or COCO",
     )
     review.add_argument("--out", required=True, type=Path, help="folder for the results")
     review.add_argument(

@@ -14,7 +14,10 @@ def add_command(commands: Any) -> None:
     train = commands.add_parser("train", help="train a segmenter on the masks that there are")
     add_images(train, "folder of images; those without a mask are left out")
     train.add_argument(
-        "--masks", required=True, type=Path, help="folder of masks, named as the images"
+        "--masks",
+        required=True,
+        type=Path,
+        help="folder of masks, named as the images, or a .json export of Label Studio or COCO",
     )
     train.add_argument("--out", required=True, type=Path, help="folder for the model")
     train.add_argument(

@@ -1,6 +1,9 @@
 """A folder of images of which some have masks: what training, evaluation and review start from."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +16,7 @@ from skxssr._utils.provenance import sha256_of_files
 from skxssr.holdout import ReservedSet
 from skxssr.holdout.reserved import reserved_nearby
 from skxssr.io import Inventory, MaskRule, Masks
+from skxssr.io.annotations_file import masks_from_file
 from skxssr.workflows.labelled import read_some_labelled
 from skxssr.workflows.values import check_masks, flat, ruled, take_named_inventories
 
@@ -180,7 +184,8 @@ def read_labelled_set(
     Parameters
     ----------
     images, masks : path
-        The two folders.
+        The two folders; masks may be a ``.json`` file of Label Studio or COCO instead, which is
+        unpacked into a temporary folder.
     out : path
         Folder for the results, which is not read.
     reading : Reading
@@ -203,7 +208,7 @@ def read_labelled_set(
     )
     files, mask_files = read_some_labelled(
         inventory,
-        masks_root,
+        _unpacked(masks_root, inventory, on_message) if masks_root.is_file() else masks_root,
         how={
             "mask_suffix": reading.mask_suffix,
             "join": reading.join_masks,
@@ -215,6 +220,14 @@ def read_labelled_set(
     on_message(f"{len(files)} of {len(inventory.images)} images have a mask in {masks_root}.")
     hashes = sha256_of_files([*files, *flat(mask_files)])
     return LabelledSet(inventory, masks_root, files, mask_files, hashes)
+
+
+def _unpacked(path: Path, inventory: Inventory, on_message: Callable[[str], object]) -> Path:
+    """A folder with the masks of a file, removed when the program ends."""
+    folder = Path(tempfile.mkdtemp(prefix="skxssr-masks-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    masks_from_file(path, inventory.images, inventory.root, folder, on_message)
+    return folder
 
 
 def reserved_rows(

@@ -11,6 +11,7 @@ from skxssr._utils.files import refuse_device
 from skxssr._utils.names import few, same_text
 from skxssr.holdout.groups import FILE_COLUMNS
 from skxssr.io import list_images
+from skxssr.io.annotations_file import annotated_images
 from skxssr.io.pairs import matched_images
 
 __all__ = ["labeled_rows"]
@@ -26,8 +27,8 @@ def labeled_rows(
     labeled : path or sequence of str
         A table with a column ``file`` (``selection.csv`` of an earlier batch), a text file of one
         name a line, a folder that ``skxssr select`` wrote, a folder of masks named after their
-        images, or the names themselves. A name is the path below the folder of the images, the
-        file name, or the latter without its suffix.
+        images, a ``.json`` export of Label Studio or COCO, or the names themselves. A name is the
+        path below the folder of the images, the file name, or the latter without its suffix.
     names : sequence of str
         The pool, a row each.
     tested : sequence of str, optional
@@ -59,6 +60,11 @@ def labeled_rows(
             f"--labeled {path}: there is no such file or folder. Give a list of file names, a "
             "selection.csv, or a folder of masks"
         )
+    if path.suffix.lower() == ".json":
+        root = Path("pool")
+        annotated = annotated_images(path, [root / name for name in (*names, *tested)], root)
+        found = [one.relative_to(root).as_posix() for one in annotated]
+        return _look_up(found, names, tested, str(path))
     if path.is_dir():
         if (path / "selection.csv").is_file():
             return _look_up(_read_names(path / "selection.csv"), names, tested, str(path))
