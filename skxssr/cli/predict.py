@@ -31,12 +31,18 @@ def add_command(commands: Any) -> None:
     predict.add_argument(
         "--exclude-test", type=Path, help="folder of skxssr split, whose test images are left out"
     )
+    predict.add_argument(
+        "--to",
+        choices=("label-studio", "coco"),
+        help="write them for this annotation tool, too, to be corrected there",
+    )
+    predict.add_argument("--labels", help="with --to, what was drawn: lung,lesion (foreground)")
     add_reading_options(predict, masks=False)
     predict.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> None:
-    from skxssr.workflows.predict import predict_folder
+    from skxssr.workflows.predict import export_predictions, predict_folder
 
     found = predict_folder(
         args.model,
@@ -59,3 +65,7 @@ def _run(args: argparse.Namespace) -> None:
     if found.n_there:
         say(f"{found.n_there} masks were there already, from this run as it was stopped.")
     say(f"{len(found.masks)} masks are in {args.out}, each of the size of its image.")
+    if args.to is not None:
+        labels = None if args.labels is None else [part.strip() for part in args.labels.split(",")]
+        path = export_predictions(found, args.model, args.folder, args.out, args.to, labels)
+        say(f"Import {path} into the annotation tool, and correct them there.")

@@ -17,7 +17,9 @@ from skxssr.io.decode import read_image
 
 __all__ = ["Annotated", "annotated_images", "masks_from_file"]
 
-_UPLOADED = re.compile("^[0-9a-f]{8}-")  # what Label Studio puts before the name of an upload
+# What Label Studio puts before the name of an upload, and `skxssr export` before that of a pick.
+_BEFORE = re.compile("^([0-9a-f]{8}-)?([0-9]{3,}_)?")
+_SLICE = re.compile("_(axial|coronal|sagittal|frame|page)([0-9]+)$")  # of `skxssr export`
 
 
 @dataclass(frozen=True)
@@ -178,13 +180,17 @@ def _find(names: Sequence[str], by_name: Mapping[str, set[Path]], where: str) ->
     for name in names:
         parts = _parts(name, where)
         ends = ["/".join(parts[start:]) for start in range(len(parts))]
-        for end in [*ends, *(_UPLOADED.sub("", last) for last in ends[-1:])]:
+        for end in [*ends, *(_without_marks(last) for last in ends[-1:])]:
             found = by_name.get(end, set())
             if len(found) == 1:
                 return next(iter(found))
             if found:
                 refuse(where, f"{name} may be any of {few(sorted(map(str, found)), 3)}: rename one")
     return None
+
+
+def _without_marks(last: str) -> str:
+    return _SLICE.sub(r"#\1=\2", _BEFORE.sub("", last))
 
 
 def _parts(name: str, where: str) -> list[str]:

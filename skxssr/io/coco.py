@@ -47,7 +47,7 @@ def read_coco(data: Mapping[str, Any], where: str) -> list[Annotated]:
                 refuse(where, f"annotation {one.get('id')} cannot be decoded ({error})")
         found.append(
             Annotated(
-                [str(image["file_name"])],
+                [str(image[key]) for key in ("original", "file_name") if key in image],
                 size,
                 partial(_paint, tools, drawn, size, codes),
                 meanings,

@@ -44,9 +44,11 @@ def _drawn(result: Mapping[str, Any]) -> bool:
 
 
 def _names(task: Mapping[str, Any]) -> list[str]:
-    """What the task may call its image: every text of its data, and the name of an upload."""
-    texts = [value for value in task["data"].values() if isinstance(value, str)]
-    return [*texts, *([task["file_upload"]] if task.get("file_upload") else [])]
+    """What the task may call its image: the name that `skxssr export` gave, its address, others."""
+    data = {key: value for key, value in task["data"].items() if isinstance(value, str)}
+    first = [data.pop(key) for key in ("file", "image") if key in data]
+    uploaded = [task["file_upload"]] if task.get("file_upload") else []
+    return [*first, *uploaded, *(data[key] for key in data if key not in ("title", "reason"))]
 
 
 def _region(result: Mapping[str, Any], where: str, number: int) -> tuple[str, str, Any, int, int]:

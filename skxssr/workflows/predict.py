@@ -1,7 +1,7 @@
 """Masks for the rest: what a trained model draws on the images of a folder, as PNG files."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,20 @@ from skxssr._utils.provenance import sha256_of_files, versions
 from skxssr._utils.slice_names import stem_and_slice
 from skxssr.exceptions import ImageReadError
 from skxssr.holdout import read_test_set
-from skxssr.io import Images, IntensityRule
+from skxssr.io import Images, IntensityRule, Masks
+from skxssr.report.exports.predicted import predicted_coco, predicted_label_studio
 from skxssr.workflows.labelled_set import Reading
 from skxssr.workflows.models import TrainedModel, read_model
 from skxssr.workflows.values import take_named_inventories
 
-__all__ = ["FolderPrediction", "mask_names", "model_images", "predict_folder", "write_masks"]
+__all__ = [
+    "FolderPrediction",
+    "export_predictions",
+    "mask_names",
+    "model_images",
+    "predict_folder",
+    "write_masks",
+]
 
 _RECORD = "predictions.json"
 _PART = 16  # images that are predicted together
@@ -145,6 +153,63 @@ def predict_folder(
     images_there = model_images(trained, files, inventory.rule, on_message)
     write_masks(trained.segmenter, images_there, masks, device=device, verbose=verbose)
     return FolderPrediction(masks, [] if include_trained else seen, held, broken, n_there)
+
+
+def export_predictions(
+    found: FolderPrediction,
+    model: str | os.PathLike,
+    images: str | os.PathLike,
+    out: str | os.PathLike,
+    to: str,
+    labels: Sequence[str] | None = None,
+) -> Path:
+    """Write predicted masks for an annotation tool, to be corrected there.
+
+    Parameters
+    ----------
+    found : FolderPrediction
+        What `predict_folder` returned.
+    model, images, out : path
+        As they were given to it.
+    to : {"label-studio", "coco"}
+        The tool: ``label_studio.json`` with ``label_config.xml``, or ``coco.json``, in `out`.
+    labels : sequence of str, optional
+        Names of the classes but the background, in the order of their values; by default
+        "foreground", or "class 1" and so on.
+
+    Returns
+    -------
+    Path
+        The file to import.
+
+    Raises
+    ------
+    ValueError
+        `labels` has another length than the model has classes.
+    MissingExtraError
+        pycocotools is not installed (extra "coco").
+    """
+    values = [int(value) for value in read_model(model).segmenter.classes_[1:]]
+    if labels is None:
+        labels = ["foreground"] if len(values) == 1 else [f"class {value}" for value in values]
+    if len(labels) != len(values):
+        raise ValueError(
+            f"--labels names {len(labels)} classes, the model draws {len(values)} "
+            f"(values {few(values)})"
+        )
+    # where foreground is 255, no tool needs to know that
+    numbers = dict(zip([1] if len(values) == 1 else values, labels, strict=True))
+    root = Path(images)
+    masks = {
+        path.relative_to(root).as_posix(): np.minimum(mask, 1) if len(values) == 1 else mask
+        for path, mask in zip(found.masks, Masks(list(found.masks.values())), strict=True)
+    }
+    if to == "coco":
+        predicted_coco(Path(out) / "coco.json", masks, numbers)
+        return Path(out) / "coco.json"
+    version = read_model(model).record["weights_sha256"][:12]
+    predicted_label_studio(Path(out) / "label_studio.json", masks, numbers, version)
+    return Path(out) / "label_studio.json"
 
 
 def check_same_record(out: Path, name: str, record: Mapping[str, Any]) -> None:

@@ -196,6 +196,23 @@ def test_no_json_is_said(tmp_path):
         annotated_images(path, [], tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name", ["002_b.png", "0a1b2c3d-002_b.png", "s3://bucket/x/002_b.png", "b", "images/b.jpeg"]
+)
+def test_names_that_tools_and_the_export_gave_are_found(tmp_path, name):
+    images = write_images(tmp_path, ["p1/a.png", "b.png"])
+    found = annotated_images(save(tmp_path, [task(name)]), images, tmp_path)
+    assert list(found) == [images[1]]
+
+
+def test_a_slice_that_was_exported_is_found_by_its_number(tmp_path):
+    volume = tmp_path / "scan.nii.gz"
+    volume.touch()
+    images = [Path(f"{volume}#axial={number}") for number in (3, 12)]
+    found = annotated_images(save(tmp_path, [task("001_scan_axial12.png")]), images, tmp_path)
+    assert list(found) == [images[1]]
+
+
 def test_two_images_of_one_name_need_their_folder(tmp_path):
     images = write_images(tmp_path, ["p1/a.png", "p2/a.png"])
     path = save(tmp_path, [task("a.png")])
