@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.stats import ttest_1samp
 
 from benchmarks.common import PAGES
-from benchmarks.study import decide, recipes, tasks
+from benchmarks.study import decide, recipes, review, tasks
 from benchmarks.study import main as study
 
 
@@ -144,3 +144,11 @@ def test_the_rule_counts_pairs_won_and_puts_the_best_worst_task_first():
     assert "0.62" in first
     assert "worse" in second
     assert "0.00" in second
+
+
+def test_the_page_of_the_review_is_what_its_result_file_says(monkeypatch, tmp_path):
+    monkeypatch.setattr(review, "PAGE", tmp_path / "review.md")
+    monkeypatch.setattr(sys, "argv", ["review", "--page"])
+    review.main()
+    made, committed = (folder / "review.md" for folder in (tmp_path, PAGES))
+    assert made.read_text("utf-8") == committed.read_text("utf-8")
