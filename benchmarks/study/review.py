@@ -289,9 +289,10 @@ quality of cleanlab (softmin), and by lost Dice, from the same predictions:
 {format_table(ranked_rows(result))}
 
 What a set without another convention gives: of the {control["n"]} Montgomery masks, which no list
-accuses, {control["all groups"]["found"]} came out in a group and {alone} in a group or with a region
-of their own. A ridge model of those masks, asked about group 1 of the 440, sides with the other
-masks in {sides:.0%}. Reviewing the 550 films took {result["seconds"]["550"]} s of processor time.
+accuses, {control["all groups"]["found"]} came out in a group and {alone} in a group or with a
+region of their own. A ridge model of those masks, asked about group 1 of the 440, sides with the
+other masks in {sides:.0%}. Reviewing the 550 films took {result["seconds"]["550"]} s of processor
+time.
 
 Fifty masks, of which a given share is listed ({N_SHARES} sets each). The more differ, the less the
 model knows what the others would have drawn, and the smaller is the share of them that is found:
