@@ -299,7 +299,8 @@ model knows what the others would have drawn, and the smaller is the share of th
 
 {format_table(share_rows(result))}
 
-Dice x 100 on the test list without its listed films, over sets that hold a listed mask: of a model
+Dice x 100 on the test list without its listed films, over sets with a listed mask (two for the
+U-Net, whose sets are few): of a model
 of all masks, and the change (mean ± standard error over sets) when those found are set aside, and
 when those listed are, which no review could know:
 
