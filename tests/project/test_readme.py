@@ -1,6 +1,5 @@
 """Every block of code of the README runs as it stands; commands, with fewer steps of training."""
 
-import json
 import re
 import shlex
 import shutil
@@ -81,9 +80,8 @@ def test_commands_run_one_after_another(tmp_path, monkeypatch, capsys):
         capsys.readouterr()
     reserved = set(Path("split/test.txt").read_text().split())
     picked = Path("picks/selection.csv").read_text().splitlines()[1:]
-    drawn = json.loads(Path("split/split.json").read_text())["n_images"]
-    assert 50 <= drawn["all"] <= 56  # spoilt films are not drawn from
-    assert len(reserved) == drawn["test"] == -(-drawn["all"] // 5)
+    # a fifth of 56, or of those that are no junk
+    assert len(reserved) in (11, 12)
     assert len(picked) == 22
     assert not reserved & {Path(line.split(",")[1]).name for line in picked}
     assert {path.name for path in Path("predicted").glob("*.png")}.isdisjoint(reserved)
