@@ -119,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    dispatch(main, "study", ("figure", "judge", "outlook", "recipes", "search"))
+    dispatch(main, "study", ("figure", "judge", "outlook", "recipes", "review", "search"))

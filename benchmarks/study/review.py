@@ -1,8 +1,8 @@
 """Are chest-film masks of another convention found by `skxssr.review`, and what does that gain?
 
-    python benchmarks/study/review.py --data DIR/cxr   # measure, half an hour on one core
-    python benchmarks/study/review.py                  # tables from the result file
-    python benchmarks/study/review.py --page           # and docs/results/review.md
+    python benchmarks/study/main.py review --data DIR/cxr   # measure, half an hour on one core
+    python benchmarks/study/main.py review                  # tables from the result file
+    python benchmarks/study/main.py review --page           # and docs/results/review.md
 
 In 59 of 550 Shenzhen masks the lung field includes the heart shadow; their list
 (shenzhen_other_convention.txt) is itself from out-of-fold predictions of networks, not from
@@ -23,6 +23,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning thread
 import numpy as np
 from sklearn.metrics import average_precision_score
 
+from benchmarks.common import PAGES, RESULTS
 from skxssr import RidgeSegmenter
 from skxssr._utils.provenance import versions
 from skxssr.evaluation import RidgeJudge
@@ -31,8 +32,8 @@ from skxssr.review import MaskReview, review_masks
 from skxssr.segmentation import compact_segmenter
 
 HERE = Path(__file__).parent
-RESULT = HERE.parent / "results" / "study" / "review.json"
-PAGE = HERE.parents[1] / "docs" / "results" / "review.md"
+RESULT = RESULTS / "study" / "review.json"
+PAGE = PAGES / "review.md"
 LISTED = HERE / "shenzhen_other_convention.txt"
 SETS = {50: 15, 22: 30, 10: 30}  # masks -> random sets of the 440
 SHARES, N_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5), 3  # of 50 masks, and sets of each
@@ -273,7 +274,7 @@ def page(result: dict[str, Any]) -> str:
     return f"""\
 # Review of masks: the chest films
 
-Made by `python benchmarks/study/review.py --page` from `benchmarks/results/study/review.json`.
+Made by `python benchmarks/study/main.py review --page` from `benchmarks/results/study/review.json`.
 
 In 59 of the 550 Shenzhen masks of the study the lung field includes the heart shadow.
 `review_masks` with its defaults was asked about the 550 masks, the 440 of the training list, and
