@@ -19,6 +19,7 @@ from benchmarks.engine.worker import Contestant, race
 
 CORESET = {"selector": "CoreSet", "parameters": {"preprocess": None, "initialize": FIRST}}
 XSSR = {"selector": "XSSR", "parameters": {"alpha": "auto"}}
+DEFAULT = {"selector": "XSSR, default", "parameters": {}}
 ONE_ALPHA = 0.5
 COMPONENTS = 32  # of XSSR's default preprocessing
 CHECKED = {"rows": 2_000, "budget": 50}  # small enough for the full scan of XSSR
@@ -72,7 +73,7 @@ class Bench:
 
     def task(self, kind: str, of: dict[str, Any], **more: Any) -> dict[str, Any]:
         task = {"X": self.pool(kind), "budget": self.size.budget, **of, **more}
-        if of.get("selector") == "XSSR":
+        if of.get("selector", "").startswith("XSSR"):
             task["source"] = self.pool("source", self.size.n_source)
         return task
 
@@ -127,7 +128,7 @@ def coreset(kind: str) -> Callable[[Bench], dict[str, Any]]:
 
 
 def xssr(bench: Bench) -> dict[str, Any]:
-    """All alphas and one, with the peers' plain k-center on the same pool."""
+    """The default, all alphas and one, with the peers' plain k-center on the same pool."""
     races = {}
     for threads in bench.threads:
         jobs = {"n_jobs": threads}
@@ -140,6 +141,8 @@ def xssr(bench: Bench) -> dict[str, Any]:
             )
             for name, alpha in (("11 alphas", "auto"), ("one alpha", ONE_ALPHA))
         ]
+        default = bench.task("medium", {**DEFAULT, "parameters": jobs})
+        ours.insert(0, Contestant("XSSR, default", "select", default, threads))
         races[str(threads)] = bench.race([*ours, *bench.rivals("medium", threads)])
         agreement(races[str(threads)], None)
     small = [
@@ -220,9 +223,11 @@ def threads(bench: Bench) -> dict[str, Any]:
     return {"races": {"1 and 2": results}, "same_picks": same}
 
 
-FIRST_CALLERS: dict[str, dict[str, Any]] = {
-    "CoreSetSelector": {},
-    "XSSRSelector": {"scoring": "residual", "alpha": "auto"},  # as in every case
+# name -> class and parameters
+FIRST_CALLERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "CoreSetSelector": ("CoreSetSelector", {}),
+    "XSSRSelector": ("XSSRSelector", {"scoring": "residual", "alpha": "auto"}),  # as "XSSR"
+    "default XSSRSelector": ("XSSRSelector", {}),
 }
 IMPORT = """
 import sys, time, numpy
@@ -235,17 +240,17 @@ import time, numpy
 X = numpy.random.default_rng(0).normal(size=(500, 16)).astype("float32")
 start = time.perf_counter()
 from skxssr import {name} as Selector
-imported = time.perf_counter()
+imported, used = time.perf_counter(), time.process_time()
 from numba.core import event
 with event.install_recorder("numba:compile") as recorder:
     Selector(**{form!r}).fit(X + 1).select(X, 20)
-called = time.perf_counter()
+called, used = time.perf_counter(), time.process_time() - used
 depth, compiling, functions = 0, 0.0, 0
 for at, one in recorder.buffer:  # starts and ends, one compilation within another
     functions += one.is_start
     compiling += at if depth == 1 and one.is_end else -at if depth == 0 else 0.0
     depth += 1 if one.is_start else -1
-print(imported - start, called - imported, compiling, functions)
+print(imported - start, called - imported, compiling, functions, used)
 """
 
 
@@ -264,15 +269,16 @@ def imports(bench: Bench) -> dict[str, Any]:
         return done.stdout.split()
 
     calls: dict[str, dict[str, list[float]]] = {}
-    for name, form in FIRST_CALLERS.items():
-        kinds = ("class", "cold", "cached", "compiling", "functions")
+    for name, (kind_of, form) in FIRST_CALLERS.items():
+        kinds = ("class", "cold", "cached", "compiling", "functions", "cold_cpu", "cached_cpu")
         found: dict[str, list[float]] = {kind: [] for kind in kinds}
         for _ in range(bench.size.cold):
             with tempfile.TemporaryDirectory() as cache:
                 for state in ("cold", "cached"):
-                    printed = fresh(FIRST_CALL.format(name=name, form=form), cache)
-                    import_seconds, seconds, compiling, functions = map(float, printed)
+                    printed = fresh(FIRST_CALL.format(name=kind_of, form=form), cache)
+                    import_seconds, seconds, compiling, functions, used = map(float, printed)
                     found[state].append(seconds)
+                    found[f"{state}_cpu"].append(used)
                     if state == "cold":
                         found["compiling"].append(compiling)
                         found["functions"].append(functions)

@@ -9,11 +9,15 @@ import numpy as np
 
 from benchmarks.engine.data import groups_of, labeled_rows
 from benchmarks.engine.worker import serve
-from skxssr import CoreSetSelector
+from skxssr import CoreSetSelector, XSSRSelector
 from skxssr.selection import make_variant
 
-# the form that the goals and the committed figures are of; the default has another engine
-MADE = {"CoreSet": CoreSetSelector, "XSSR": partial(make_variant, "residual")}
+# "XSSR" is the form that most goals are of; the default has another engine
+MADE = {
+    "CoreSet": CoreSetSelector,
+    "XSSR": partial(make_variant, "residual"),
+    "XSSR, default": XSSRSelector,
+}
 
 
 def select(task: dict[str, Any]) -> Callable[[], Callable]:

@@ -126,19 +126,22 @@ def test_xssr_is_the_form_that_the_committed_figures_are_of(bench, tmp_path):
     }
     residual, default = picks.values()
     assert found["picks"] == residual != default
-    form = bench.cases.FIRST_CALLERS["XSSRSelector"]
+    task |= {"selector": "XSSR, default"}
+    assert ours.select(task)()()["picks"] == default
+    _, form = bench.cases.FIRST_CALLERS["XSSRSelector"]
     assert XSSRSelector(**form).get_params() == make_variant("residual").get_params()
 
 
 @pytest.mark.slow
 def test_the_first_call_is_cold_then_cached(bench, monkeypatch):
-    monkeypatch.setattr(bench.cases, "FIRST_CALLERS", {"CoreSetSelector": {}})
+    monkeypatch.setattr(bench.cases, "FIRST_CALLERS", {"CoreSet": ("CoreSetSelector", {})})
     bench("--case", "import")
     case = json.loads(bench.result.read_text())["cases"]["import"]
     assert not case["numba_loaded"] and not case["compiled"]
     for calls in case["first_call"].values():
         assert len(calls["cold"]) == len(calls["cached"]) == 1
         assert calls["cached"] < calls["cold"]  # seconds against tens of them
+        assert 0 < calls["cached_cpu"][0] < calls["cold_cpu"][0]
 
 
 def test_memory_leaves_out_the_pages_of_the_data(bench, tmp_path):
