@@ -42,7 +42,7 @@ def plain(X, budget, *, first=None, **more):
 @pytest.fixture(params=[False, True], ids=["as it is", "few at a time"])
 def sizes(request, monkeypatch):
     if request.param:
-        monkeypatch.setattr(farthest_first, "_FEWEST", 2)
+        monkeypatch.setattr(farthest_first, "_LEAST", 2)
         monkeypatch.setattr(farthest_first, "_MOST", 16)
         monkeypatch.setattr(farthest_first, "_ROWS", 5)
         monkeypatch.setattr(farthest_first, "_PER_ROW", 0)

@@ -194,8 +194,8 @@ def eager(monkeypatch):
     """Every shortcut from the first pick on, however small the pool."""
     monkeypatch.setattr(lazy_greedy, "_FIRST", (2, 1))
     monkeypatch.setattr(lazy_greedy, "_MOST", (8, 4))
-    monkeypatch.setattr(lazy_greedy, "_FEWEST_FEW", 2)
-    monkeypatch.setattr(lazy_greedy, "_MOST_FEW", 8)
+    monkeypatch.setattr(lazy_greedy, "_LEAST", 2)
+    monkeypatch.setattr(lazy_greedy, "_MOST_ACTIVE", 8)
     monkeypatch.setattr(coverage_state, "ROWS_BLOCK", 5)
 
 
@@ -302,7 +302,7 @@ from skxssr.selection._engine import lazy_greedy
 warnings.simplefilter("ignore")
 greedy.MARGIN = lazy.MARGIN = 1.05
 lazy_greedy._FIRST, lazy_greedy._MOST = (1, 1), (2, 1)
-lazy_greedy._FEWEST_FEW, lazy_greedy._MOST_FEW = 2, 4
+lazy_greedy._LEAST, lazy_greedy._MOST_ACTIVE = 2, 4
 X = np.random.default_rng(3).normal(size=(60, 3)).astype(np.float32)
 for more in ({}, {"groups": np.arange(60) // 3}):
     for engine in ("lazy", "full"):

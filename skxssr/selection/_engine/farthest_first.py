@@ -1,9 +1,10 @@
 """Greedy k-center that looks only at rows which could be farthest.
 
 The distance of a row to its nearest pick never rises, so a distance to the picks of a while ago
-bounds today's. A few rows, those of the largest bounds, are kept up to date, side by side in
-memory; the rest is looked at again only when none of the few is farther than all bounds of the
-rest, and then by a matrix product with a margin that leaves few pairs to be computed exactly.
+bounds today's. The active rows, those of the largest bounds (see `active_set`), are kept up to
+date, side by side in memory; the others are looked at again only when no active row is farther than
+all their bounds, and then by a matrix product with a margin, after which hardly a pair has to be
+computed exactly.
 """
 
 import time
@@ -19,9 +20,10 @@ from skxssr._kernels.distances import (
 )
 from skxssr._utils.threads import in_threads, limit_threads, over_blocks
 from skxssr.base.group_constraint import GroupConstraint
+from skxssr.selection._engine.active_set import ActiveSetSize
 
 _ROWS = 1024  # of a matrix product
-_FEWEST, _MOST = 512, 8_192  # rows looked at again at a time, at first and at the most
+_LEAST, _MOST = 512, 8_192  # rows of a refill
 _PER_ROW, _PER_VALUE = 40, 8  # cost of a refill, a row of the pool and a value of those taken
 _ROUNDING = 2.0**-24  # of float32
 
@@ -66,9 +68,9 @@ class FarthestFirst:
         self._picks32, self._norms = np.empty((budget, p), dtype=np.float32), np.empty(budget)
         self._center = X[0].copy()
         self._scale = 1.0
-        self._few, self._few_nearest = np.empty(0, dtype=np.int64), np.empty(0)
+        self._active, self._active_nearest = np.empty(0, dtype=np.int64), np.empty(0)
         self._columns = np.empty((p, 0), dtype=X.dtype)
-        self._rest, self._take, self._spent = np.inf, _FEWEST, 0
+        self._rest_bound, self._size = np.inf, ActiveSetSize(_LEAST, _MOST, patience=2)
 
     def start(self, points: np.ndarray) -> None:
         """Look at the first picks, rows of X, from everywhere."""
@@ -79,26 +81,27 @@ class FarthestFirst:
     def add(self, pick: int, *, opened: bool) -> None:
         """Look at a further pick; `opened`: rows that were blocked are allowed now."""
         self._note(pick)
-        lower_columns(self._columns, self._X[pick], self._few_nearest)
-        self.n_evaluations += len(self._few)
-        self._spent += self._columns.size
+        lower_columns(self._columns, self._X[pick], self._active_nearest)
+        self.n_evaluations += len(self._active)
+        self._size.update_cost += self._columns.size
         if opened:
-            self._rest = np.inf
+            self._rest_bound = np.inf
 
     def best(self) -> int:
         """The allowed row farthest from the picks; ties to the lowest index."""
         while True:
-            allowed = self._quota.allowed[self._few]
-            score = self._few_nearest * self._weight[self._few]
-            at = argmax_allowed(score, self._few_nearest, allowed)
-            if at >= 0 and score[at] > self._rest:
-                pick = int(self._few[at])
-                self.nearest[pick] = self._few_nearest[at]
-                if self._spent > 2 * self._price(len(self._few)) and len(self._few) > _FEWEST:
+            allowed = self._quota.allowed[self._active]
+            score = self._active_nearest * self._weight[self._active]
+            at = argmax_allowed(score, self._active_nearest, allowed)
+            if at >= 0 and score[at] > self._rest_bound:
+                pick = int(self._active[at])
+                self.nearest[pick] = self._active_nearest[at]
+                n_active = len(self._active)
+                if self._size.is_too_large(self._refill_cost(n_active), n_active):
                     self._keep(np.argpartition(score, len(score) // 2)[len(score) // 2 :])
                 return pick
-            if len(self._few) and self._rest == -np.inf:
-                return int(self._few[at])
+            if len(self._active) and self._rest_bound == -np.inf:
+                return int(self._active[at])
             self._refill(score[at] if at >= 0 else -np.inf)
 
     def _first_look(self, points: np.ndarray) -> None:
@@ -136,16 +139,14 @@ class FarthestFirst:
         self.n_evaluations += len(self._X)
         self.seconds += time.perf_counter() - start
 
-    def _refill(self, worth: float) -> None:
-        """Look again at the rows of the largest bounds, and keep the farthest as the few."""
-        if self._spent < self._price(self._take):
-            # those that did not do for one pick are doubled without end: bounds may all be equal
-            self._take = min(2 * self._take, _MOST if self._spent else len(self._X))
-        self.nearest[self._few], self._seen[self._few] = self._few_nearest, self._t
+    def _refill(self, incumbent: float) -> None:
+        """Look again at the rows of the largest bounds, and keep the farthest as active rows."""
+        self._size.before_refill(self._refill_cost(self._size.wanted), len(self._X))
+        self.nearest[self._active], self._seen[self._active] = self._active_nearest, self._t
         bound = np.where(self._quota.allowed, self.nearest * self._weight, -1.0)
-        bound_of_few = bound[self._few]
-        bound[self._few] = -1.0
-        wanted = min(self._take, len(bound) - 1)
+        bound_of_active = bound[self._active]
+        bound[self._active] = -1.0
+        wanted = min(self._size.wanted, len(bound) - 1)
         order = np.argpartition(bound, len(bound) - 1 - wanted)
         rest, again = order[: len(bound) - wanted], order[len(bound) - wanted :]
         again = again[bound[again] >= 0.0]
@@ -153,34 +154,34 @@ class FarthestFirst:
         self._look_again(again)
         fresh = self.nearest[again] * self._weight[again]
         # rows that are below the bounds of the rest need not be kept up to date
-        few = np.concatenate([self._few[bound_of_few >= level], again[fresh >= level]])
-        few = few[self._quota.allowed[few]]
-        self._gather(few)
-        dropped = np.concatenate([bound_of_few[bound_of_few < level], fresh[fresh < level]])
-        self._rest = max(level, float(dropped.max(initial=-1.0)))
-        if self._rest < 0.0:
-            self._rest = -np.inf
+        active = np.concatenate([self._active[bound_of_active >= level], again[fresh >= level]])
+        active = active[self._quota.allowed[active]]
+        self._gather(active)
+        dropped = np.concatenate([bound_of_active[bound_of_active < level], fresh[fresh < level]])
+        self._rest_bound = max(level, float(dropped.max(initial=-1.0)))
+        if self._rest_bound < 0.0:
+            self._rest_bound = -np.inf
 
-    def _price(self, n_rows: int) -> int:
-        """Cost of a refill that takes so many rows, in values of the few looked at."""
+    def _refill_cost(self, n_rows: int) -> int:
+        """Cost of a refill that takes so many rows, in updates of one value of an active row."""
         n, p = self._X.shape
         return _PER_ROW * n + _PER_VALUE * n_rows * p
 
-    def _gather(self, few: np.ndarray) -> None:
-        self._few, self._spent = np.sort(few), 0
-        self._few_nearest = self.nearest[self._few].copy()
-        self._columns = np.ascontiguousarray(self._X[self._few].T)
+    def _gather(self, active: np.ndarray) -> None:
+        self._active, self._size.update_cost = np.sort(active), 0
+        self._active_nearest = self.nearest[self._active].copy()
+        self._columns = np.ascontiguousarray(self._X[self._active].T)
 
     def _keep(self, kept: np.ndarray) -> None:
-        """Leave out all of the few but those at the positions `kept`, the farthest."""
-        self.nearest[self._few], self._seen[self._few] = self._few_nearest, self._t
-        left = np.delete(self._few, kept)
+        """Leave out all active rows but those at the positions `kept`, the farthest."""
+        self.nearest[self._active], self._seen[self._active] = self._active_nearest, self._t
+        left = np.delete(self._active, kept)
         left = left[self._quota.allowed[left]]
-        self._rest = max(
-            self._rest, float((self.nearest[left] * self._weight[left]).max(initial=-1.0))
+        self._rest_bound = max(
+            self._rest_bound, float((self.nearest[left] * self._weight[left]).max(initial=-1.0))
         )
-        self._gather(self._few[kept])
-        self._take = max(_FEWEST, self._take // 2)
+        self._gather(self._active[kept])
+        self._size.halve()
 
     def _look_again(self, rows: np.ndarray) -> None:
         """Make `nearest[rows]` exact for all picks."""

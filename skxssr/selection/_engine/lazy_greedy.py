@@ -1,12 +1,13 @@
 """One greedy run that refreshes only scores which could still win.
 
-Scores never rise over picks, so a stale score bounds the fresh one. A few rows, those of the
-largest bounds, are told of every pick. Those of them that could win are refreshed in two steps: a
-float32 bound of the density, then the density. The picks are those of a full scan.
+Scores never rise over picks, so a stale score bounds the fresh one. The active rows, those of the
+largest bounds (see `active_set`), are updated after every pick. Those of them that could win are
+refreshed in two steps: a float32 bound of the density, then the density. The picks are those of a
+full scan.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,11 +18,12 @@ from skxssr._kernels.demand import Demand
 from skxssr._kernels.density import density_within_reach
 from skxssr.base.group_constraint import GroupConstraint
 from skxssr.base.request import Request
+from skxssr.selection._engine.active_set import ActiveSetSize
 from skxssr.selection._engine.coverage_state import InitialState, RunCoverage
 
 # Rows at first that get a bound, or an exact density; then twice as many, and so on.
 _FIRST, _MOST = (64, 1), (4096, 64)
-_FEWEST_FEW, _MOST_FEW = 512, 32_768  # rows taken among the few at a time
+_LEAST, _MOST_ACTIVE = 512, 32_768  # rows of a refill
 
 
 @dataclass
@@ -101,9 +103,9 @@ class LazyGreedy:
             seen=np.zeros(n, dtype=np.int32),
         )
         self._composites(request.candidates, kernels.MARGIN)
-        self._few = np.empty(0, dtype=np.int32)
-        self._rest = np.inf  # no allowed row beside the few has a larger bound
-        self._take_few, self._spent = _FEWEST_FEW, 0
+        self._active = np.empty(0, dtype=np.int32)
+        self._rest_bound = np.inf  # no other allowed row has a larger bound
+        self._size = ActiveSetSize(_LEAST, _MOST_ACTIVE, patience=4)
         self._buffer = np.empty(0, dtype=np.int32)
 
     def run_to_end(self) -> Iterator[np.ndarray]:
@@ -126,13 +128,13 @@ class LazyGreedy:
         """Let a row of `demand.X` count as picked that this run did not find."""
         self.count(pick)
         if self.t < len(self.run.indices):
-            self._tell(pick)
+            self._update_active(pick)
 
     def set_allowed(self, allowed: np.ndarray) -> None:
         """Let only the rows `allowed` (k,) of the first k be picked next."""
         now = self._quota.allowed[: len(allowed)]
         if (allowed & ~now).any():
-            self._rest = np.inf
+            self._rest_bound = np.inf
         now[:] = allowed
 
     @property
@@ -149,7 +151,7 @@ class LazyGreedy:
         """What `restore` needs to take later picks back."""
         exact = self.covered.exact
         arrays = (*self._rows, *exact, self.covered.weighted32, self._quota.allowed)
-        others = (self.t, self._few, self._rest, self._take_few, self._spent, self._buffer)
+        others = (self.t, self._active, self._rest_bound, replace(self._size), self._buffer)
         return tuple(array.copy() for array in arrays), others
 
     def restore(self, saved: tuple) -> None:
@@ -159,7 +161,8 @@ class LazyGreedy:
         now = (*self._rows, *exact, self.covered.weighted32, self._quota.allowed)
         for array, old in zip(now, arrays, strict=True):
             array[...] = old
-        self.t, self._few, self._rest, self._take_few, self._spent, self._buffer = others
+        self.t, self._active, self._rest_bound, size, self._buffer = others
+        self._size = replace(size)
 
     def _composites(self, rows: np.ndarray, margin: float) -> None:
         state = self._rows
@@ -167,18 +170,18 @@ class LazyGreedy:
 
     def pick(self) -> Iterator[np.ndarray]:
         """Make one pick; yields as `run_to_end` does."""
-        best, worth = -1, float(-np.inf)
+        best, incumbent = -1, float(-np.inf)
         done: list[np.ndarray] = []  # rows with an exact score, which `bound` holds meanwhile
         most = list(_FIRST)
         while True:
             n, bounded = lazy.leaders(
-                *(self._rows, self._few, self._quota.allowed, self.t, self._direct),
-                *(worth, self._rest, self._buffer),
+                *(self._rows, self._active, self._quota.allowed, self.t, self._direct),
+                *(incumbent, self._rest_bound, self._buffer),
             )
             if n == 0:
-                if worth > self._rest:
+                if incumbent > self._rest_bound:
                     break
-                self._refill(worth)
+                self._refill(incumbent)
                 if done:  # a refill leaves bounds, with their margin, where scores are compared
                     self._composites(np.concatenate(done), 1.0)
                 continue
@@ -189,13 +192,13 @@ class LazyGreedy:
                 self._evaluate(rows)
                 done.append(rows)
                 best = kernels.best_of(rows, self._rows.bound, self._rows.nearest, best)
-                worth = float(self._rows.bound[best])
+                incumbent = float(self._rows.bound[best])
             else:
                 yield rows
         self._take(best)
         self._composites(np.concatenate(done), kernels.MARGIN)
         if self.t < len(self.run.indices):
-            self._tell(best)
+            self._update_active(best)
 
     def _first_of(self, rows: np.ndarray, n: int) -> np.ndarray:
         """The `n` of the largest bounds."""
@@ -203,17 +206,11 @@ class LazyGreedy:
             rows = rows[np.argpartition(-self._rows.bound[rows], n - 1)[:n]]
         return rows.copy()
 
-    def _refill(self, worth: float) -> None:
-        """Let the few be the rows of the largest bounds: all that could beat `worth`, and more.
-
-        Twice as many as the last time if those did not last; however many if they did not do for
-        one pick, as where all bounds are equal.
-        """
+    def _refill(self, incumbent: float) -> None:
+        """Let the active rows be those of the largest bounds: all that could win, and more."""
         state = self._rows
-        if self._spent < self._price():
-            most = _MOST_FEW if self._spent else len(self.demand.X)
-            self._take_few = min(2 * self._take_few, most)
-        state.seen[self._few] = self.t
+        self._size.before_refill(self._refill_cost(), len(self.demand.X))
+        state.seen[self._active] = self.t
         rows = np.flatnonzero(self._quota.allowed).astype(np.int32)
         bound = state.bound[rows]
         if np.isnan(bound).any():  # no row would ever win
@@ -221,7 +218,7 @@ class LazyGreedy:
                 f"The scores of {np.isnan(bound).sum()} rows are not numbers: the embeddings or "
                 "the sample_weight are too large for float64. Divide them by their largest value."
             )
-        wanted = max(self._take_few, int((bound >= worth).sum()) if worth >= 0.0 else 0)
+        wanted = max(self._size.wanted, int((bound >= incumbent).sum()) if incumbent >= 0.0 else 0)
         level = float(-np.inf)
         if wanted < len(rows):
             order = np.argpartition(bound, len(rows) - wanted)
@@ -232,29 +229,31 @@ class LazyGreedy:
             *(self.demand, self._score, state, rows),
             *(self.run.indices[: self.t], self._picks32),
         )
-        self._rest = level
+        self._rest_bound = level
         self._keep(rows, state.bound[rows] >= level)
 
-    def _keep(self, few: np.ndarray, kept: np.ndarray) -> None:
-        """Leave out the rows of `few` that are not `kept`."""
-        self._rest = max(self._rest, float(self._rows.bound[few[~kept]].max(initial=-np.inf)))
-        self._few, self._spent = few[kept], 0
-        self._buffer = np.empty(len(self._few), dtype=np.int32)
+    def _keep(self, active: np.ndarray, kept: np.ndarray) -> None:
+        """Leave out the rows of `active` that are not `kept`."""
+        self._rest_bound = max(
+            self._rest_bound, float(self._rows.bound[active[~kept]].max(initial=-np.inf))
+        )
+        self._active, self._size.update_cost = active[kept], 0
+        self._buffer = np.empty(len(self._active), dtype=np.int32)
 
-    def _price(self) -> int:
-        """What a refill costs, in rows that are told of a pick."""
-        return len(self.demand.X) // 16 + 2 * self._take_few
+    def _refill_cost(self) -> int:
+        """What a refill costs, in updates of one row."""
+        return len(self.demand.X) // 16 + 2 * self._size.wanted
 
-    def _tell(self, pick: int) -> None:
-        """Let the few know of a pick, and leave out half of them if they have lasted too long."""
-        few = self._few
-        lazy.lower_few(self.demand, self._score, self._rows, few, pick)
-        self._spent += len(few)
-        if self._spent > 4 * self._price() and len(few) > _FEWEST_FEW:
-            self._rows.seen[few] = self.t
-            bound = self._rows.bound[few]
-            self._keep(few, bound >= np.partition(bound, len(few) // 2)[len(few) // 2])
-            self._take_few = max(self._take_few // 2, _FEWEST_FEW)
+    def _update_active(self, pick: int) -> None:
+        """Lower the bounds of the active rows for a pick; halve them if they cost too much."""
+        active = self._active
+        lazy.lower_few(self.demand, self._score, self._rows, active, pick)
+        self._size.update_cost += len(active)
+        if self._size.is_too_large(self._refill_cost(), len(active)):
+            self._rows.seen[active] = self.t
+            bound = self._rows.bound[active]
+            self._keep(active, bound >= np.partition(bound, len(active) // 2)[len(active) // 2])
+            self._size.halve()
 
     def _evaluate(self, rows: np.ndarray) -> None:
         """Make densities and scores of `rows` exact."""
@@ -274,7 +273,7 @@ class LazyGreedy:
         run.diversity[t] = np.sqrt(self.nearest)
         self.count(pick)
         if self._quota.take(pick):
-            self._rest = np.inf
+            self._rest_bound = np.inf
 
     def count(self, pick: int) -> None:
         """Let a row of `demand.X` count as picked, whoever picked it."""
