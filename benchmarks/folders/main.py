@@ -129,4 +129,4 @@ def _processor_seconds() -> float:
 
 
 if __name__ == "__main__":
-    dispatch(main, "folders", ("junk_rate",))
+    dispatch(main, "folders", ("junk_rate", "memory"))
