@@ -180,6 +180,7 @@ class ChainRounds(Rounds):
         sent, at_of = self._load(answers)
         pointer = [0] * len(answers)
         found: list[Picked] = []
+        ran_out = False
         while len(found) < wanted:
             heads = []
             for b, (answer, t) in enumerate(zip(answers, pointer, strict=True)):
@@ -190,6 +191,7 @@ class ChainRounds(Rounds):
                     heads.append((_MORE, b))
             key, b = max(heads, default=(_MORE, -1))
             if key == _MORE:
+                ran_out = b >= 0
                 break
             at = at_of[b][pointer[b]]
             now, extra = self._judge.key(at)
@@ -200,7 +202,8 @@ class ChainRounds(Rounds):
             self._judge.add(at)
             if self._quota.take(int(sent.rows[at])) or alone:
                 break
-        self._length = 2 + 2 * max(pointer)
+        # twice as long where a chain did not last; else as long as one did, and a row to compare
+        self._length = 2 * self._length if ran_out else max(2, 1 + max(pointer))
         self._rows = np.append(self._rows, [pick.row for pick in found])
         self._X = np.vstack([self._X, [pick.X for pick in found]]).astype(self._X.dtype)
         return found
