@@ -23,6 +23,11 @@ def add_command(commands: Any) -> None:
     embed.add_argument("--images", dest="folder", required=True, type=Path, help="folder of images")
     embed.add_argument("--out", required=True, type=Path, help="file for the results, NAME.npz")
     embed.add_argument("--force", action="store_true", help="replace that file if it is there")
+    embed.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="embed on the workers of this Dask scheduler, tcp://host:8786; they see these files",
+    )
     add_embedder_options(embed)
     add_value_options(embed)
     add_which_options(embed, "--only")
@@ -46,6 +51,7 @@ def _run(args: argparse.Namespace) -> None:
         skip_unreadable=args.skip_unreadable,
         window=args.window,
         axis=args.axis,
+        scheduler=args.scheduler,
         verbose=0 if args.quiet else 1,
         on_message=say,
     )

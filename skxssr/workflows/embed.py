@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from skxssr._utils.files import make_writable
+from skxssr._utils.optional import import_optional
 from skxssr._utils.provenance import sha256_of_files, versions
 from skxssr.io.junk import near_copies
 from skxssr.workflows.about import about_embedder, below
@@ -29,6 +32,7 @@ def embed_folder(
     skip_unreadable: bool = False,
     window: str | Sequence[float] | None = None,
     axis: str = "axial",
+    scheduler: str | None = None,
     verbose: int = 1,
     on_message: Callable[[str], object] = lambda text: None,
 ) -> Embeddings:
@@ -48,6 +52,9 @@ def embed_folder(
         False: the embedder is fitted already.
     force : bool, default=False
         Whether to replace `out` if it is there.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers embed; they must see the files under the same
+        paths. What they have done is kept in ``NAME.zarr``, and the same call goes on with it.
     images, exclude, skip_unreadable, window, axis, verbose, on_message
         As for `select_from_folders`.
 
@@ -85,7 +92,13 @@ def embed_folder(
         saved = out.with_suffix(".embedder")
         rule = inventory.rule
         embedder, _ = fit_or_reuse(embedder, folder, files, hashes, saved, rule, replace=force)
-    vectors = timed_transform(embedder, ruled(files, inventory.rule), on_message)
+    named = below(folder, files)
+    if scheduler is None:
+        vectors = timed_transform(embedder, ruled(files, inventory.rule), on_message)
+    else:
+        vectors = _on_cluster(
+            scheduler, ruled(files, inventory.rule), embedder, named, out, verbose
+        )
     facts = {path: inventory.facts[path] for path in files if path not in inventory.junk}
     about = {
         "versions": versions(),
@@ -97,6 +110,25 @@ def embed_folder(
         "junk": {names[path]: why for path, why in inventory.junk.items() if path in hashes},
         "near_copies": [[names[path] for path in cluster] for cluster in near_copies(facts)],
     }
-    embeddings = Embeddings(vectors, below(folder, files), [hashes[path] for path in files], about)
+    embeddings = Embeddings(vectors, named, [hashes[path] for path in files], about)
     write_embeddings(out, embeddings)
     return embeddings
+
+
+def _on_cluster(
+    scheduler: str, images: Any, embedder: Any, names: list[str], out: Path, verbose: int
+) -> np.ndarray:
+    """The vectors, made by the workers of a scheduler in a store beside `out`."""
+    distributed = import_optional("distributed", extra="dask", caller="--scheduler")
+    from skxssr.distributed import embed
+
+    store = out.with_suffix(".zarr").resolve()
+    try:
+        client = distributed.Client(scheduler)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"--scheduler {scheduler} cannot be reached: start one with 'dask scheduler', and "
+            "workers with 'dask worker ADDRESS'."
+        ) from error
+    with client:
+        return embed(images, embedder, client, out=store, ids=names, verbose=verbose).compute()

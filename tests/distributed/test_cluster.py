@@ -30,3 +30,41 @@ def test_a_closed_client_is_refused(client, cluster):
     X = da.zeros((5, 2))
     with pytest.raises(ValueError, match="The client is closed, not running"):
         select(CoreSetSelector(), X, 2, client=other)
+
+
+def test_a_folder_is_embedded_by_the_workers(client, cluster, tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("zarr")
+    import dask
+    from PIL import Image
+
+    from skxssr import RandomFeaturesEmbedder
+    from skxssr.workflows.embed import embed_folder
+
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in "abc":
+        pixels = np.random.default_rng(ord(name)).integers(0, 255, (40, 40), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    embedder = RandomFeaturesEmbedder(image_size=32, device="cpu")
+    here = embed_folder(folder, tmp_path / "here.npz", embedder=embedder, verbose=0)
+    there = embed_folder(
+        folder,
+        tmp_path / "there.npz",
+        embedder=embedder,
+        verbose=0,
+        scheduler=cluster.scheduler_address,
+    )
+    np.testing.assert_allclose(there.vectors, here.vectors, rtol=1e-5, atol=1e-6)
+    assert there.ids == here.ids
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(ValueError, match="tcp://127.0.0.1:1 cannot be reached"),
+    ):
+        embed_folder(
+            folder,
+            tmp_path / "none.npz",
+            embedder=embedder,
+            verbose=0,
+            scheduler="tcp://127.0.0.1:1",
+        )
