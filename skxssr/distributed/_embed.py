@@ -109,6 +109,18 @@ def read_ids(out: str | os.PathLike) -> list[str]:
     Returns
     -------
     list of str
+        One for each row of the embeddings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skxssr.distributed import embed, read_ids
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Z = embed(np.eye(2), FunctionTransformer(), out=folder, ids=["film 7", "film 8"])
+    ...     print(read_ids(folder))
+    ['film 7', 'film 8']
     """
     zarr = import_optional("zarr", extra="dask", caller="skxssr.distributed.read_ids")
     return _decode(zarr.open_group(os.fspath(out), mode="r")["ids"][:])
