@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skxssr.distributed import embed, read_ids
+from skxssr.distributed import _embed, embed, read_ids
 
 da = pytest.importorskip("dask.array")
 zarr = pytest.importorskip("zarr")
@@ -46,7 +46,9 @@ def test_the_numbers_and_names_of_one_process(tmp_path):
     assert read_ids(tmp_path / "z.zarr") == PATHS
 
 
-def test_what_is_done_is_not_done_again(tmp_path):
+def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(_embed, "_WAVE", 2)  # blocks at a time, in an order of Dask's own
+    monkeypatch.setattr(_embed.Cluster, "n_threads", 1)
     out = tmp_path / "z.zarr"
     with pytest.raises(OSError, match="it broke"):
         embed(PATHS, Lengths(breaks_at=PATHS[9]), out=out, block_size=2)
@@ -55,7 +57,7 @@ def test_what_is_done_is_not_done_again(tmp_path):
     np.testing.assert_array_equal(Z.compute()[:, 0], [len(path) for path in PATHS])
     again = [path for call in Lengths.calls[1:] for path in call]  # the first is to compare with
     assert PATHS[9] in again
-    assert len(again) < len(PATHS)
+    assert set(again) <= set(PATHS[8:])
     Lengths.calls.clear()
     embed(PATHS, Lengths(), out=out, block_size=2)
     assert Lengths.calls == [PATHS[:1]]
