@@ -4,8 +4,8 @@ Rows of Gaussian clusters lie in a file that the worker processes of a LocalClus
 selector picks on one machine with one thread, on one worker and on two, of one thread each; the
 picks must be the same. The machine should have nothing else to do: its load is in the results.
 
-    python benchmarks/engine_dask.py --out benchmarks/results/engine_dask.json
-    python benchmarks/engine_dask.py --rows 20000 --picks 50 --selectors core-set
+    python benchmarks/engine/over_dask.py --out benchmarks/results/engine_dask.json
+    python benchmarks/engine/over_dask.py --rows 20000 --picks 50 --selectors core-set
 """
 
 import argparse
