@@ -156,7 +156,7 @@ def coverage_plot(content: Coverage) -> Plot:
     marker = Span(location=budget, dimension="height", line_width=1.5, line_dash=[4, 3])
     highest = max(float(values.max()) for values in (content.picks, content.random) if values.size)
     said = Label(
-        x=budget, y=highest, x_offset=5, text=f"budget: {budget}", text_baseline="top",
+        x=budget, y=highest, x_offset=5, y_offset=-18, text=f"budget: {budget}",
         text_font_size="12px",
     )  # fmt: skip
     plot.add_layout(marker)
