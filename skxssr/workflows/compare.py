@@ -250,6 +250,10 @@ def compare_folders(
     make_writable(out)
     every = [*sources, *files, *values.flat([*mask_files, *(source_mask_files or [])])]
     hashes = sha256_of_files(every)
+    of_source = {}
+    if source_mask_files is not None and source_masks is not None:
+        parts = values.flat(source_mask_files)
+        of_source["source_masks"] = digest(Path(source_masks), parts, hashes)
     identity = {
         "source": digest(source, sources, hashes),
         "target": digest(target, files, hashes),
@@ -260,13 +264,10 @@ def compare_folders(
         "embedder": training_parameters(embedder)
         if refit
         else getattr(embedder, "weights_sha256_", None),
+        **of_source,
+        **({"judge": type(segmenter).__name__} if judged else {}),
+        **values.how_read([mask_rule, source_mask_rule], [target_rule, source_rule]),
     }
-    if source_mask_files is not None and source_masks is not None:
-        parts = values.flat(source_mask_files)
-        identity["source_masks"] = digest(Path(source_masks), parts, hashes)
-    if judged:
-        identity["judge"] = type(segmenter).__name__
-    identity |= values.how_read([mask_rule, source_mask_rule], [target_rule, source_rule])
     check_same(out, identity)
     n_patients = None if patients is None else len(set(patients))
     on_message(
@@ -278,7 +279,6 @@ def compare_folders(
             embedder, source, sources, hashes, out / "embedder", source_rule
         )
     source_z, target_z = embedder.transform(source_images), embedder.transform(target_images)
-    first = next(iter(selectors))
     label_free = {
         budget: outlook(target_z, budget, source=source_z, groups=groups) for budget in counts
     }
@@ -303,25 +303,49 @@ def compare_folders(
         "out": out / RUNS,
         "verbose": verbose,
     }
+    references = ["all labels"] + (["source only"] if source_mask_files else [])
+    comparison = _networks_or_judge(task, selectors, segmenter, references, n_jobs, common)
+    return _written(out, comparison, next(iter(selectors)), label_free, minutes_per_label, reused)
+
+
+def _networks_or_judge(
+    task: Task,
+    selectors: Mapping[str, BaseSelector],
+    segmenter: Any,
+    references: list[str],
+    n_jobs: int,
+    common: Mapping[str, Any],
+) -> Comparison:
+    """What the picks are worth, by networks or by the judge of a linear segmenter."""
     try:
-        if judged:
-            judge = RidgeJudge(target_images, task.masks, **segmenter.get_params())
-            comparison = judge_selectors(task, selectors, judge=judge, **common)
-        else:
-            comparison = compare_selectors(
-                task,
-                selectors,
-                segmenters={type(segmenter).__name__: segmenter},
-                references=["all labels"] + (["source only"] if source_mask_files else []),
-                n_jobs=n_jobs,
-                **common,
-            )
+        if isinstance(segmenter, RidgeSegmenter):
+            judge = RidgeJudge(task.images, task.masks, **segmenter.get_params())
+            return judge_selectors(task, selectors, judge=judge, **common)
+        return compare_selectors(
+            task,
+            selectors,
+            segmenters={type(segmenter).__name__: segmenter},
+            references=references,
+            n_jobs=n_jobs,
+            **common,
+        )
     except KeyboardInterrupt as stop:
-        stop.add_note(f"What is finished is in {out / RUNS}; the same command goes on.")
+        stop.add_note(f"What is finished is in {common['out']}; the same command goes on.")
         raise
+
+
+def _written(
+    out: Path,
+    comparison: Comparison,
+    first: str,
+    label_free: dict[int, Outlook],
+    minutes_per_label: float | None,
+    reused: bool,
+) -> FolderComparison:
+    """The comparison in words, with its summary and pictures in the folder."""
     summary = summarize(comparison.runs, against=["random"], minutes_per_label=minutes_per_label)
     verdict = outcome_sentence(summary, first)
-    text = _report(summary, counts, verdict)
+    text = _report(summary, list(label_free), verdict)
     record = {
         "verdict": verdict,
         "versions": versions(),
