@@ -384,18 +384,13 @@ def _report(summary: Summary, counts: Sequence[int], verdict: str) -> str:
     parts = [
         f"{budget} labels\n\n{format_table(outcome_table(summary, budget))}" for budget in counts
     ]
-    references = [row for row in summary.rows if row["reference"]]
-    parts.append(
-        format_table(
-            [
-                {
-                    "trained on": row["selector"],
-                    "labels": str(row["budget"]),
-                    "Dice": f"{row['dice']:.2f}",
-                }
-                for row in references
-            ]
-        )
-    )
-    parts.append(_WORDS)
-    return "\n\n".join([*parts, verdict])
+    references = [
+        {
+            "trained on": row["selector"],
+            "labels": str(row["budget"]),
+            "Dice": f"{row['dice']:.2f}",
+        }
+        for row in summary.rows
+        if row["reference"]
+    ]
+    return "\n\n".join([*parts, format_table(references), _WORDS, verdict])
