@@ -55,8 +55,8 @@ class DamagedFileError(SkxssrError, ValueError):
     ...     try:
     ...         Selection.load(Path(folder, "why"))
     ...     except DamagedFileError as error:
-    ...         print(error)
-    ...why.json is not a selection that can be read: it does not say of which format it is...
+    ...         print(str(error).split("why.json ")[1])
+    is not a selection that can be read: it does not say of which format it is...
     """
 
 

@@ -204,7 +204,7 @@ def test_records_and_tables_without_an_end_are_refused(site, tmp_path, capsys):
     command = ["select", "--target", site, "--budget", 2, "--quiet", "--out", tmp_path / "out"]
     assert main([*map(str, command)]) == 0
     for option in ("--group-from", "--labeled"):
-        assert main([*map(str, command), option, "/dev/zero"]) == 2
+        assert main([*map(str, command), "--force", option, "/dev/zero"]) == 2
         assert "it is a device, not a file" in capsys.readouterr().err
     with pytest.raises(ValueError, match="no test set in"):
         read_test_set(tmp_path / "old")

@@ -221,7 +221,7 @@ def test_no_spoilt_phantom_is_ever_picked(tmp_path, selector):
         return {path.stem for path in result.files}
 
     assert spoilt and picked() == set(films.ids) - spoilt  # all that may be picked
-    assert picked(keep_junk=True) == set(films.ids)
+    assert picked(keep_junk=True, force=True) == set(films.ids)
 
 
 def test_junk_is_seen_but_not_picked(tmp_path):

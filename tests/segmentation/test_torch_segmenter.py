@@ -49,6 +49,16 @@ def conv(channels=1, outputs=1):
     )
 
 
+def test_the_module_given_stays_as_it_was():
+    network = conv()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    segmenter = TorchSegmenter(network, **TINY).fit(IMAGES, MASKS)
+    segmenter.predict(IMAGES)
+    assert segmenter.module is network
+    assert network.training
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
 def test_attention_u_net_of_monai_learns():
     nets = pytest.importorskip("monai.networks.nets")
     torch.manual_seed(0)

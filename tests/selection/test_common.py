@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skxssr
 from skxssr import (
+    ContrastiveEmbedder,
     CoreSetSelector,
     FacilityLocationSelector,
     FixedIntervalSelector,
@@ -31,6 +32,7 @@ from skxssr import (
     SMPSegmenter,
     StratifiedRandomSelector,
     TorchEmbedder,
+    TorchSegmenter,
     TypiClustSelector,
     USLSelector,
     XSSRSelector,
@@ -58,6 +60,8 @@ NEVER_SPARSE = "images are dense: a sparse matrix is refused for its dtype, not 
 ANY_SIZE = "an image may have any size: another number of pixels than in fit is no error"
 ONE_MODE = "the module given is put in eval mode, as documented; nothing else of it changes"
 LAST_BIT = "with several threads the last bit of an embedding depends on the place in the batch"
+TWO_IMAGES = "one image has nothing to be told from: the error says so, in words of its own"
+COPIED = "joblib hashes a copy of a module otherwise; test_torch_segmenter compares its weights"
 IMAGES = dict.fromkeys(
     ("check_estimator_sparse_tag", "check_estimator_sparse_array", "check_estimator_sparse_matrix"),
     NEVER_SPARSE,
@@ -74,6 +78,14 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
     | {"check_transformer_general": ANY_SIZE, "check_estimators_overwrite_params": ONE_MODE},
     "RowsRidgeSegmenter": IMAGES,
     "RowsSMPSegmenter": IMAGES,
+    "RowsContrastiveEmbedder": IMAGES
+    | {
+        "check_transformer_general": ANY_SIZE,
+        "check_methods_sample_order_invariance": LAST_BIT,
+        "check_methods_subset_invariance": LAST_BIT,
+        "check_fit2d_1sample": TWO_IMAGES,
+    },
+    "RowsTorchSegmenter": IMAGES | {"check_estimators_overwrite_params": COPIED},
 }
 
 every_selector = pytest.mark.parametrize("selector", SELECTORS, ids=lambda s: type(s).__name__)
@@ -120,6 +132,11 @@ class RowsMAEEmbedder(Rows, MAEEmbedder):
         return super().transform(as_images(X))
 
 
+class RowsContrastiveEmbedder(Rows, ContrastiveEmbedder):
+    def transform(self, X):
+        return super().transform(as_images(X))
+
+
 class RowsRandomFeaturesEmbedder(Rows, RandomFeaturesEmbedder):
     def transform(self, X):
         return super().transform(as_images(X))
@@ -157,6 +174,10 @@ class RowsSMPSegmenter(RowsSegmenter, SMPSegmenter):
     pass
 
 
+class RowsTorchSegmenter(RowsSegmenter, TorchSegmenter):
+    pass
+
+
 def image_estimators():
     """Networks of a few weights, if there is torch to build them."""
     try:
@@ -170,6 +191,7 @@ def image_estimators():
         RowsMAEEmbedder(
             image_size=8, patch_size=4, embed_dim=8, depth=1, num_heads=1, decoder_dim=8, **short
         ),
+        RowsContrastiveEmbedder(image_size=32, embed_dim=32, **short),
         RowsRandomFeaturesEmbedder(image_size=8, device="cpu"),
         RowsJoinedEmbedder(RandomFeaturesEmbedder(image_size=8, device="cpu"), seeds=[0, 1]),
         RowsTorchEmbedder(nn.Conv2d(1, 3, 1), image_size=4, in_channels=1, device="cpu"),
@@ -181,6 +203,7 @@ def image_estimators():
             classes=[0, 1],
             **short,
         ),
+        RowsTorchSegmenter(nn.Conv2d(1, 1, 1), image_size=8, classes=[0, 1], **short),
     ]
 
 
