@@ -67,6 +67,22 @@ class TrainedEmbedder(NetworkEmbedder):
     random_state: Any
     loss_curve_: np.ndarray
 
+    def transform(self, images: Any) -> np.ndarray:
+        """Embed images.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
+            Of any size, gray or colour; read in batches.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features), float32
+            C-contiguous, ``n_features_out_`` features. Does not depend on `batch_size` beyond
+            rounding.
+        """
+        return self._apply(images, lambda squares: self.module_.embed(squares, self.pooling))
+
     def _start(self, images: Any) -> Start:
         """The images as squares, with the steps and the seed that they are trained with."""
         torch_images = self._backend("images")

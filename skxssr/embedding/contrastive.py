@@ -271,22 +271,6 @@ class ContrastiveEmbedder(TrainedEmbedder):
         self._set_fitted(network.encoder, channels, seed, losses)
         return self
 
-    def transform(self, images: Any) -> np.ndarray:
-        """Embed images.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, H, W) or (n, H, W, C), or sequence of paths or arrays
-            Of any size, gray or colour; read in batches.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features), float32
-            C-contiguous, ``n_features_out_`` features. Does not depend on `batch_size` beyond
-            rounding.
-        """
-        return self._apply(images, lambda squares: self.module_.embed(squares, self.pooling))
-
     def transform_patches(self, images: Any) -> np.ndarray:
         """Embed every place of the last maps by itself, one for each 32 x 32 pixels of the square.
 

@@ -12,7 +12,7 @@ pytest.importorskip("timm")
 
 from skxssr import JoinedEmbedder, RandomFeaturesEmbedder  # noqa: E402
 from skxssr.embedding import load_embedder  # noqa: E402
-from tests.workflows.test_folders import tiny_embedder  # noqa: E402
+from tests.workflows.small_sites import tiny_embedder  # noqa: E402
 
 IMAGES = np.random.default_rng(0).random((7, 32, 32))
 FEATURES = RandomFeaturesEmbedder(image_size=16, device="cpu")

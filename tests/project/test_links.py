@@ -1,6 +1,6 @@
 """Links between the files that GitHub shows lead to a file, and to a heading of it.
 
-What links the built pages to one another is tested in test_docs.py.
+What links the built pages to one another is tested in test_pages.py.
 """
 
 import re
@@ -50,6 +50,21 @@ def test_files_named_in_the_text_exist(name):
     assert named
     for path in named:
         assert (ROOT / path).exists() or path.startswith("docs/_build"), path
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docs/**/*.rst")])
+MADE = {"_build", "generated", "auto_examples"}
+
+
+def test_benchmarks_named_on_any_page_exist():
+    found = {
+        (str(page.relative_to(ROOT)), path)
+        for page in PAGES
+        if not MADE & {*page.parts}
+        for path in re.findall(r"benchmarks/[\w/]+\.py", page.read_text("utf-8"))
+    }
+    assert len(found) > 20
+    assert not {(page, path) for page, path in found if not (ROOT / path).exists()}
 
 
 def test_the_readme_links_to_what_it_speaks_of():

@@ -14,7 +14,7 @@ from skxssr.evaluation import load_comparison, summarize
 from skxssr.evaluation._analysis.text import outcome_sentence, outcome_table
 from skxssr.exceptions import ImageReadError
 from skxssr.workflows.compare import compare_folders
-from tests.workflows.test_folders import tiny_embedder
+from tests.workflows.small_sites import tiny_embedder
 
 N_SOURCE, N_TARGET = 6, 16
 PATIENT = "B-(p[0-9]+)-"
